@@ -1,0 +1,108 @@
+"""HTTP in: placements with their deadlines, deadlines by host and state, compliance, and TIS's own messages."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response, request
+from flask_smorest import Blueprint
+from sqlalchemy import select
+
+from services.deadlines.compliance import compliance_by_host
+from services.deadlines.consumers import Known
+from services.deadlines.decisions import PlacementFile, is_late, lateness_chain
+from services.deadlines.models import AlertReceipt, Deadline
+from services.deadlines.schemas import DeadlineSchema, DocumentSchema, PlacementSchema
+from services.deadlines.upstream import message_from_tis
+from shared.database import transaction
+from shared.errors import Refused, UnknownResource
+from shared.service import accept, answer, page, page_size, running
+from shared.worker import today
+
+routes = Blueprint("deadlines", __name__, description="What is due, from whom, by when; was it on time")
+
+
+@routes.post("/upstream/tis")
+def take_tis() -> Response:
+    """Take TIS placement messages as they are: one, a list, or JSON Lines. All are taken, or none."""
+    return accept(_several(request.get_data(as_text=True)), message_from_tis)
+
+
+def _several(body: str) -> list[Any]:
+    try:
+        if request.mimetype == "application/x-ndjson":
+            return [json.loads(line) for line in body.splitlines() if line.strip()]
+        found = json.loads(body)
+    except ValueError as error:
+        raise Refused(f"The body is not JSON: {error}.") from error
+    return found if isinstance(found, list) else [found]
+
+
+@routes.get("/placements/<placement_id>")
+def show_placement(placement_id: str) -> Response:
+    """A placement, every deadline it ever had, its documents, and what became of the alerts about it."""
+    with transaction(running().worker.engine) as session:
+        file = Known(session, {placement_id}).files.get(placement_id)
+        if file is None or file.placement is None:
+            raise UnknownResource(f"No placement {placement_id} was heard of here.")
+        regarding = {placement_id, *(deadline.deadline_id for deadline in file.deadlines)}
+        receipts = list(session.scalars(select(AlertReceipt).where(AlertReceipt.regarding.in_(regarding))))
+    return answer(
+        {
+            **_shown(PlacementSchema().dump(file.placement)),
+            "deadlines": [_deadline(file, deadline) for deadline in file.deadlines],
+            "documents": DocumentSchema(many=True).dump(file.documents),
+            "alerts": [
+                {"kind": row.kind, "recipient": row.recipient_id, "channel": row.channel, "status": row.status, "detail": row.detail}
+                for row in receipts
+            ],
+        }
+    )
+
+
+def _deadline(file: PlacementFile, deadline: Deadline) -> dict[str, Any]:
+    day = today(running().now())
+    shown = _shown(DeadlineSchema().dump(deadline))
+    if deadline.counts and deadline.due < day and is_late(deadline, day):
+        chain = lateness_chain(file, deadline)
+        shown["late_caused_by"] = chain[0].owner
+        shown["late_chain"] = [{"deadline": link.deadline_id, "owner": link.owner, "days_late": link.days_late or None} for link in chain]
+    return shown
+
+
+def _shown(found: Any) -> dict[str, Any]:
+    assert isinstance(found, Mapping)
+    return dict(found)
+
+
+@routes.get("/deadlines")
+def list_deadlines() -> Response:
+    """Deadlines by ``?host=`` (ODS code) and ``?status=`` (set, approaching, missed, met, met-late, withdrawn), by id."""
+    limit = page_size()
+    wanted = select(Deadline).order_by(Deadline.deadline_id).limit(limit)
+    states = ("set", "approaching", "missed", "met", "met-late", "withdrawn")
+    status = request.args.get("status")
+    if status:
+        if status not in states:
+            raise Refused("The list cannot be made.", {"status": f"must be one of {', '.join(states)}, not {status!r}."})
+        wanted = wanted.where(Deadline.state == status)
+    if request.args.get("host"):
+        wanted = wanted.where(Deadline.host == request.args["host"])
+    if request.args.get("after"):
+        wanted = wanted.where(Deadline.deadline_id > request.args["after"])
+    with transaction(running().worker.engine) as session:
+        rows = list(session.scalars(wanted))
+    return page([DeadlineSchema().dump(row) for row in rows], rows[-1].deadline_id if len(rows) == limit else None)
+
+
+@routes.get("/compliance")
+def show_compliance() -> Response:
+    """Compliance by host: ``?rotation=2027-08`` for placements that start in a month, ``?host=`` for one host."""
+    by, rotation = request.args.get("by", "host"), request.args.get("rotation")
+    if by != "host":
+        raise Refused("The table cannot be made.", {"by": f"must be host, not {by!r}."})
+    if rotation and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", rotation):
+        raise Refused("The table cannot be made.", {"rotation": f"must be a month such as 2027-08, not {rotation!r}."})
+    with transaction(running().worker.engine) as session:
+        return answer(compliance_by_host(session, today(running().now()), rotation, request.args.get("host")).to_json())

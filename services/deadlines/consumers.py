@@ -1,0 +1,92 @@
+"""Events in. :func:`read` fetches what a batch needs; each handler passes its event on to ``decisions.py``.
+
+Ends with the CONSUMERS table: what happens on what.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from services.deadlines import decisions
+from services.deadlines.models import AlertReceipt, Deadline, Document, Placement
+from shared.decisions import store
+from shared.events import AlertFailed, AlertSent, DocumentIssued, Event, Message, PlacementUpdated, PlacementWithdrawn
+from shared.policies import load_policies
+from shared.worker import Handler, Say, today
+
+
+class Known:
+    """The files of the placements that a batch is about, and the receipts it brings."""
+
+    def __init__(self, session: Session, placement_ids: Iterable[str]) -> None:
+        self._session = session
+        self.files: dict[str, decisions.PlacementFile] = defaultdict(decisions.PlacementFile)
+        self.receipts: list[AlertReceipt] = []
+        wanted = set(placement_ids)
+        for placement in session.scalars(select(Placement).where(Placement.placement_id.in_(wanted))):
+            self.files[placement.placement_id].placement = placement
+        for deadline in session.scalars(select(Deadline).where(Deadline.placement_id.in_(wanted)).order_by(Deadline.revision)):
+            self.files[deadline.placement_id].deadlines.append(deadline)
+        for document in session.scalars(select(Document).where(Document.placement_id.in_(wanted))):
+            self.files[document.placement_id].documents.append(document)
+
+    def rows(self) -> Iterator[Any]:
+        """Every row to be written; decisions are put on record as well, each once."""
+        policy = load_policies("deadlines")[decisions.POLICY]
+        for decision in decisions.decisions_of(self.files.values()).values():
+            store(self._session, policy, decision, datetime.fromisoformat(decision.body["made_at"]), decisions.POLICY)
+        for file in self.files.values():
+            yield from (self._session.merge(row) if isinstance(row, Placement) else row for row in file.rows())
+        yield from map(self._session.merge, self.receipts)
+
+
+def read(session: Session, messages: Sequence[Message]) -> Known:
+    """What a batch needs, in three queries."""
+    about = (message.data for message in messages if isinstance(message.data, PlacementUpdated | PlacementWithdrawn | DocumentIssued))
+    return Known(session, {event.placement_id for event in about})
+
+
+def placement_updated(known: Known, message: Message, now: datetime) -> Iterable[Say]:
+    """A placement is new or has changed."""
+    event = message.data
+    assert isinstance(event, PlacementUpdated)
+    return decisions.placement_updated(known.files[event.placement_id], event, now, today(now))
+
+
+def placement_withdrawn(known: Known, message: Message, now: datetime) -> Iterable[Say]:
+    """A placement will not happen."""
+    event = message.data
+    assert isinstance(event, PlacementWithdrawn)
+    return decisions.placement_withdrawn(known.files[event.placement_id], event, today(now))
+
+
+def document_issued(known: Known, message: Message, now: datetime) -> Iterable[Say]:
+    """A document about a placement went out, whether the placement is known yet or not."""
+    event = message.data
+    assert isinstance(event, DocumentIssued)
+    return decisions.document_issued(known.files[event.placement_id], event)
+
+
+def alert_settled(known: Known, message: Message, now: datetime) -> Iterable[Say]:
+    """An alert went out or could not: kept as evidence beside what it was about."""
+    event = message.data
+    assert isinstance(event, AlertSent | AlertFailed)
+    sent = isinstance(event, AlertSent)
+    detail = event.sent_at.isoformat() if isinstance(event, AlertSent) else event.reason
+    known.receipts.append(
+        AlertReceipt(event.alert_key, event.regarding, event.kind, event.recipient_id, event.channel, "sent" if sent else "failed", detail)
+    )
+    return ()
+
+
+CONSUMERS: Mapping[type[Event], Handler] = {
+    PlacementUpdated: placement_updated,
+    PlacementWithdrawn: placement_withdrawn,
+    DocumentIssued: document_issued,
+    AlertSent: alert_settled,
+    AlertFailed: alert_settled,
+}

@@ -1,0 +1,243 @@
+"""Facts -> deadlines. Pure: what is known of a placement (its file), what was heard, the day -> rows and events.
+
+:class:`PlacementFile` is everything known of one placement. The functions below it are sentences: a placement was updated, was
+withdrawn; a document was issued; the clock struck. Each changes the file in memory and returns what is to be said.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from services.deadlines.models import Deadline, Document, Placement
+from shared.decisions import standing
+from shared.events import (
+    DeadlineApproaching,
+    DeadlineEvent,
+    DeadlineMet,
+    DeadlineMissed,
+    DeadlineSet,
+    DeadlineWithdrawn,
+    DocumentIssued,
+    PlacementUpdated,
+    PlacementWithdrawn,
+)
+from shared.policies import load_policies
+from shared.policies.facts import Code, read_facts
+from shared.rules import Decision
+from shared.worker import Say
+
+POLICY = "placement-deadlines"
+
+
+@dataclass
+class PlacementFile:
+    """Everything known of one placement: itself, its deadlines in every revision, its documents, and decisions taken for it."""
+
+    placement: Placement | None = None
+    deadlines: list[Deadline] = field(default_factory=list)
+    documents: list[Document] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+
+    def rows(self) -> Iterator[Any]:
+        """Every row of the file."""
+        yield from (row for row in (self.placement, *self.deadlines, *self.documents) if row is not None)
+
+    def in_force(self) -> list[Deadline]:
+        """The deadlines of the revision in force."""
+        return [deadline for deadline in self.deadlines if deadline.counts]
+
+
+# ---- a placement was updated ---------------------------------------------------------------------------------------
+
+
+def placement_updated(file: PlacementFile, event: PlacementUpdated, now: datetime, today: date) -> list[Say]:
+    """Take in the placement as it now is; end the deadlines that no longer fit, set those that are new, keep the rest."""
+    file.placement = _as_heard(event, now)
+    decision = placement_duties(event, today)
+    file.decisions.append(decision)
+    duties = _by_rule(decision)
+    said: list[Say] = []
+    for deadline in file.in_force():
+        duty = duties.get(deadline.rule)
+        if duty is not None and _still_fits(deadline, duty, file.placement):
+            del duties[deadline.rule]
+        else:
+            said += _withdraw(deadline, _what_changed(deadline, file.placement), today)
+    for rule, duty in duties.items():
+        said += _set(file, rule, duty, decision.id, today)
+    return said
+
+
+def placement_duties(event: PlacementUpdated, today: date) -> Decision:
+    """What the policy says is due for a placement, as at today."""
+    policy = load_policies("deadlines")[POLICY]
+    facts: dict[str, Code] = read_facts(
+        policy.facts,
+        {
+            "start_date": event.start_date,
+            "placement_type": event.placement_type,
+            "host_is_lead_employer": event.host == event.lead_employer,
+        },
+        POLICY,
+    )
+    return standing(policy, facts, today)
+
+
+def _as_heard(event: PlacementUpdated, now: datetime) -> Placement:
+    return Placement(**{part.name: getattr(event, part.name) for part in fields(event)}, heard_at=now)
+
+
+def _by_rule(decision: Decision) -> dict[str, dict[str, Any]]:
+    """The duties of the outcome by the rule that concluded each; the policy has one duty a rule, in the same order."""
+    rules = [because["rule"] for because in decision.body["because"]]
+    return dict(zip(rules, (decision.outcome or {"duties": []})["duties"], strict=True))
+
+
+def _still_fits(deadline: Deadline, duty: dict[str, Any], placement: Placement) -> bool:
+    return (deadline.due.isoformat(), deadline.owner, deadline.host, deadline.lead_employer, deadline.start_date) == (
+        duty["due"],
+        duty["owner"],
+        placement.host,
+        placement.lead_employer,
+        placement.start_date,
+    )
+
+
+def _what_changed(deadline: Deadline, placement: Placement) -> str:
+    if deadline.start_date != placement.start_date:
+        return f"the start moved from {deadline.start_date} to {placement.start_date}"
+    if deadline.host != placement.host:
+        return f"the host changed from {deadline.host} to {placement.host}"
+    if deadline.lead_employer != placement.lead_employer:
+        return f"the lead employer changed from {deadline.lead_employer} to {placement.lead_employer}"
+    return f"a placement of type {placement.placement_type} has no such duty, or another due day"
+
+
+def _set(file: PlacementFile, rule: str, duty: dict[str, Any], decision_id: str, today: date) -> list[Say]:
+    assert file.placement is not None
+    revision = 1 + max((deadline.revision for deadline in file.deadlines if deadline.rule == rule), default=0)
+    due = date.fromisoformat(duty["due"])
+    deadline = Deadline(
+        deadline_id=f"{file.placement.placement_id}/{rule}/{revision}",
+        placement_id=file.placement.placement_id,
+        revision=revision,
+        rule=rule,
+        duty=duty["duty"],
+        owner=duty["owner"],
+        recipient=duty["recipient"],
+        host=file.placement.host,
+        host_name=file.placement.host_name,
+        lead_employer=file.placement.lead_employer,
+        trainee_id=file.placement.trainee_id,
+        start_date=file.placement.start_date,
+        due=due,
+        caused_by=duty["caused_by"],
+        decision_id=decision_id,
+        set_on=today,
+        next_on=due - timedelta(days=approaching_notice(today)),
+    )
+    file.deadlines.append(deadline)
+    return [Say(_event(DeadlineSet, deadline), deadline.version), *_settle(file, deadline)]
+
+
+def approaching_notice(day: date) -> int:
+    """How many days before the due day a reminder goes out."""
+    return int(_parameter("approaching-notice", day))
+
+
+def on_time_target(day: date) -> int:
+    """The share of documents, in percent, that should be on time (``kpi-cop-90``)."""
+    return int(_parameter("on-time-target", day))
+
+
+def _parameter(name: str, day: date) -> Any:
+    value = load_policies("deadlines")[POLICY].parameters[name].on(day)
+    assert value is not None, f"{name} has a value on every day on which the policy is in force"
+    return value.value
+
+
+# ---- a placement was withdrawn, a document was issued --------------------------------------------------------------
+
+
+def placement_withdrawn(file: PlacementFile, event: PlacementWithdrawn, today: date) -> list[Say]:
+    """End every deadline that is still open; those that were met stay as they are."""
+    if file.placement is None:
+        return []
+    file.placement.withdrawn = event.reason
+    open_now = [deadline for deadline in file.in_force() if deadline.issued_on is None]
+    return [saying for deadline in open_now for saying in _withdraw(deadline, f"the placement was withdrawn: {event.reason}", today)]
+
+
+def document_issued(file: PlacementFile, event: DocumentIssued) -> list[Say]:
+    """Keep the document, and let it meet the deadline it belongs to."""
+    if any(document.document_id == event.document_id for document in file.documents):
+        return []
+    file.documents.append(Document(**{part.name: getattr(event, part.name) for part in fields(event)}))
+    return [saying for deadline in file.in_force() for saying in _settle(file, deadline)]
+
+
+def _withdraw(deadline: Deadline, reason: str, today: date) -> list[Say]:
+    _advance(deadline, "withdrawn")
+    deadline.withdrawn_on, deadline.reason = today, reason
+    return [Say(_event(DeadlineWithdrawn, deadline, reason=reason), deadline.version)]
+
+
+def _settle(file: PlacementFile, deadline: Deadline) -> list[Say]:
+    """Meet a deadline by the earliest document that fits it, if there is one and it is news."""
+    wanted = (deadline.duty, deadline.recipient, deadline.host)
+    days = [document.issued_on for document in file.documents if (document.kind, document.issued_to, document.host) == wanted]
+    if not days or deadline.issued_on == min(days):
+        return []
+    deadline.issued_on = min(days)
+    _advance(deadline, "met-late" if deadline.days_late else "met")
+    met = _event(DeadlineMet, deadline, issued_on=deadline.issued_on, days_late=deadline.days_late)
+    return [Say(met, deadline.version)]
+
+
+def _advance(deadline: Deadline, state: str, next_on: date | None = None) -> None:
+    deadline.state, deadline.next_on, deadline.version = state, next_on, deadline.version + 1
+
+
+# ---- the clock struck ----------------------------------------------------------------------------------------------
+
+
+def clock_struck(file: PlacementFile, deadline: Deadline, today: date) -> list[Say]:
+    """A deadline whose day has come: missed, if the due day is over; approaching, if nothing has been issued yet."""
+    if today > deadline.due:
+        _advance(deadline, "missed")
+        deadline.missed_on = deadline.due + timedelta(days=1)
+        return [Say(_event(DeadlineMissed, deadline, caused_by=lateness_chain(file, deadline)[0].owner), deadline.version)]
+    _advance(deadline, "approaching", next_on=deadline.due + timedelta(days=1))
+    return [Say(_event(DeadlineApproaching, deadline), deadline.version)]
+
+
+def lateness_chain(file: PlacementFile, deadline: Deadline) -> list[Deadline]:
+    """The chain of late links that ends in this late deadline: the first missed link first (``cop-trainee-12w``).
+
+    A link that was in time ends the chain: lateness is not passed on through it.
+    """
+    chain = [deadline]
+    while (before := _link_before(file, chain[0])) is not None and before not in chain:
+        chain.insert(0, before)
+    return chain
+
+
+def _link_before(file: PlacementFile, deadline: Deadline) -> Deadline | None:
+    links = (link for link in file.in_force() if link.rule == deadline.caused_by and link.due <= deadline.due)
+    return next((link for link in links if is_late(link, deadline.due)), None)
+
+
+def is_late(deadline: Deadline, day: date) -> bool:
+    """Whether a deadline was missed, as seen at the end of a day."""
+    return deadline.days_late > 0 if deadline.issued_on else deadline.due <= day and deadline.state != "met"
+
+
+def _event(kind: type[DeadlineEvent], deadline: Deadline, **more: Any) -> DeadlineEvent:
+    shared = {part.name: getattr(deadline, part.name) for part in fields(DeadlineEvent)}
+    return kind(**shared, **more)
+
+
+def decisions_of(files: Iterable[PlacementFile]) -> dict[str, Decision]:
+    """The decisions that these files were changed by, once each."""
+    return {decision.id: decision for file in files for decision in file.decisions}

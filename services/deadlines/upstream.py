@@ -1,0 +1,127 @@
+"""Upstream shapes in, events out: TIS's own message, taken as it is.
+
+TIS broadcasts ``{"tisId": …, "record": {"data": {…}, "metadata": {…}}}``; every value in ``data`` is a string. Both spellings of
+its fields are read (``id`` or ``tisId``, ``dateFrom`` or ``startDate``, ``dateTo`` or ``endDate``, ``traineeId`` or ``personId``).
+The message's ``timestamp`` is its place in the sequence, so redelivered and overtaken messages do no harm. Hosts and lead employers
+are named, not coded, in TIS: their ODS codes come from ``shared/organisations.yaml``.
+"""
+
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from shared.errors import MalformedEvent
+from shared.events import Event, Message, PlacementUpdated, PlacementWithdrawn, microseconds, read_event
+from shared.organisations import codes_by_name
+from shared.policies.reading import suggest
+
+SOURCE = "urn:hee:tis"
+_SITE_CODE = re.compile(r"\(([A-Z0-9]+)\)\s*$")
+
+
+def message_from_tis(raw: object) -> Message:
+    """The message that a TIS placement broadcast says.
+
+    :raises MalformedEvent: one entry per field that is missing or cannot be used.
+    """
+    record = raw.get("record") if isinstance(raw, Mapping) else None
+    if not isinstance(raw, Mapping) or not isinstance(record, Mapping):
+        raise MalformedEvent("This is not a TIS message: it must be an object with tisId and record.", {"record": "is missing."})
+    data, metadata = _part(record, "data"), _part(record, "metadata")
+    problems: dict[str, str] = {}
+    time = _time(metadata, problems)
+    table = metadata.get("table-name") or record.get("table")
+    if table != "Placement":
+        problems["record.metadata.table-name"] = f"must be Placement, not {table!r}; other tables are not taken in."
+    operation = str(metadata.get("operation") or record.get("operation") or "").lower()
+    event = _EVENTS.get(operation, _no_event)(raw, data, operation, problems)
+    if problems or event is None:
+        raise MalformedEvent("The TIS message cannot be used.", problems)
+    said = f"{SOURCE} {event.type} {event.subject} {microseconds(time)} {sorted(data.items())}"
+    return Message(
+        id=str(uuid.uuid5(uuid.NAMESPACE_URL, said)),
+        source=SOURCE,
+        time=time,
+        sequence=microseconds(time),
+        data=event,
+        correlation_id=str(metadata.get("transaction-id") or ""),
+    )
+
+
+def _part(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = record.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _time(metadata: Mapping[str, Any], problems: dict[str, str]) -> datetime:
+    given = str(metadata.get("timestamp") or "")
+    try:
+        time = datetime.fromisoformat(given)
+    except ValueError:
+        time = datetime.min
+    if time.tzinfo is None:
+        problems["record.metadata.timestamp"] = f"must be a time such as 2027-05-05T09:00:00Z, not {given!r}."
+    return time
+
+
+def _updated(raw: Mapping[str, Any], data: Mapping[str, Any], operation: str, problems: dict[str, str]) -> Event | None:
+    def value(*names: str) -> str:
+        found = next((str(data[name]).strip() for name in names if data.get(name) not in (None, "")), "")
+        if not found:
+            problems[f"record.data.{names[0]}"] = f"is missing (also read as {' or '.join(names[1:])})." if names[1:] else "is missing."
+        return found
+
+    def code(name: str) -> str:
+        given = value(name)
+        found = codes_by_name().get(given.lower(), "")
+        if given and not found:
+            problems[f"record.data.{name}"] = (
+                f"“{given}” is not in shared/organisations.yaml{suggest(given.lower(), codes_by_name())}; add its ODS code and name there."
+            )
+        return found
+
+    known_as = value("siteKnownAs", "site")
+    site = _SITE_CODE.search(known_as)
+    wanted = {
+        "placement_id": str(raw.get("tisId") or value("id", "tisId")),
+        "trainee_id": value("traineeId", "personId"),
+        "host": code("trainingBodyName"),
+        "host_name": value("trainingBodyName"),
+        "site": site.group(1) if site else known_as,
+        "lead_employer": code("employingBodyName"),
+        "specialty": value("specialty"),
+        "grade": value("gradeAbbreviation"),
+        "whole_time_equivalent": value("wholeTimeEquivalent", "placementWholeTimeEquivalent"),
+        "placement_type": _placement_type(value("placementType")),
+        "start_date": value("dateFrom", "startDate"),
+        "end_date": value("dateTo", "endDate"),
+    }
+    return None if problems else read_event(PlacementUpdated, wanted)
+
+
+def _placement_type(tis: str) -> str:
+    """TIS's placement type as the policy's: ``In Post - Acting Up`` is in-post-acting-up, OOPC to OOPT are out-of-programme."""
+    return "out-of-programme" if tis.upper().startswith("OOP") else tis.lower().replace(" - ", "-").replace(" ", "-")
+
+
+def _withdrawn(raw: Mapping[str, Any], data: Mapping[str, Any], operation: str, problems: dict[str, str]) -> Event | None:
+    placement = str(raw.get("tisId") or data.get("id") or data.get("tisId") or "")
+    if not placement:
+        problems["tisId"] = "is missing."
+        return None
+    return PlacementWithdrawn(placement_id=placement, reason="deleted in TIS")
+
+
+def _no_event(raw: Mapping[str, Any], data: Mapping[str, Any], operation: str, problems: dict[str, str]) -> Event | None:
+    problems["record.metadata.operation"] = f"must be one of {', '.join(_EVENTS)}, not {operation!r}."
+    return None
+
+
+_EVENTS: dict[str, Callable[[Mapping[str, Any], Mapping[str, Any], str, dict[str, str]], Event | None]] = {
+    "load": _updated,
+    "insert": _updated,
+    "update": _updated,
+    "delete": _withdrawn,
+}

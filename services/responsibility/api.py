@@ -1,0 +1,43 @@
+"""HTTP in: cases. Every read of a case leaves a row in ``case_reads``."""
+
+from flask import Response, request
+from flask_smorest import Blueprint
+from sqlalchemy import select
+
+from services.responsibility.models import Case, CaseRead
+from services.responsibility.schemas import CaseSchema
+from shared.database import transaction
+from shared.errors import UnknownResource
+from shared.service import answer, page, page_size, running
+
+routes = Blueprint("responsibility", __name__, description="Who owns a concern")
+
+
+@routes.get("/cases")
+def list_cases() -> Response:
+    """Cases by id: ``?status=`` (assigned, needs-facts), ``?limit=``, ``?after=`` an id."""
+    limit = page_size()
+    wanted = select(Case).order_by(Case.concern_id).limit(limit)
+    if request.args.get("status"):
+        wanted = wanted.where(Case.status == request.args["status"])
+    if request.args.get("after"):
+        wanted = wanted.where(Case.concern_id > request.args["after"])
+    with transaction(running().worker.engine) as session:
+        rows = list(session.scalars(wanted))
+        session.add_all(_read(row.concern_id) for row in rows)
+    return page([CaseSchema().dump(row) for row in rows], rows[-1].concern_id if len(rows) == limit else None)
+
+
+@routes.get("/cases/<concern_id>")
+def show_case(concern_id: str) -> Response:
+    """One case: who owns it, who decides, what must happen first, who must be told, or which facts are missing."""
+    with transaction(running().worker.engine) as session:
+        case = session.get(Case, concern_id)
+        if case is None:
+            raise UnknownResource(f"No concern {concern_id} was raised here.")
+        session.add(_read(concern_id))
+        return answer(CaseSchema().dump(case))
+
+
+def _read(concern_id: str) -> CaseRead:
+    return CaseRead(concern_id=concern_id, read_at=running().now(), address=request.remote_addr or "")

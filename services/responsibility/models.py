@@ -1,0 +1,46 @@
+"""The tables of responsibility: cases, and who read them. Concerns about a doctor are special: every read leaves a row."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, MetaData
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
+
+from shared.database import UtcDateTime
+
+
+class Base(MappedAsDataclass, DeclarativeBase):
+    """The tables of this service."""
+
+    metadata = MetaData()
+
+
+class Case(Base):
+    """A concern and who owns it. ``status`` is assigned, or needs-facts while the decision is undetermined."""
+
+    __tablename__ = "cases"
+    concern_id: Mapped[str] = mapped_column(primary_key=True)
+    doctor_reference: Mapped[str]
+    lead_employer: Mapped[str]
+    host: Mapped[str]
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON)
+    status: Mapped[str]
+    owner: Mapped[str]
+    case_manager: Mapped[str]
+    decides: Mapped[str]
+    first: Mapped[list[Any]] = mapped_column(JSON)
+    told: Mapped[list[Any]] = mapped_column(JSON)
+    needs: Mapped[list[Any]] = mapped_column(JSON)
+    decision_id: Mapped[str]
+    version: Mapped[int]
+    heard_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class CaseRead(Base):
+    """Somebody read a case."""
+
+    __tablename__ = "case_reads"
+    id: Mapped[int] = mapped_column(primary_key=True, init=False)
+    concern_id: Mapped[str] = mapped_column(index=True)
+    read_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    address: Mapped[str]

@@ -1,0 +1,1 @@
+"""What every service needs and none owns. Import path = file path; this package imports no service."""

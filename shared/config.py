@@ -1,0 +1,124 @@
+"""Every setting, read once from ``TRIPARTITE_*``, all wrong ones named at once.
+
+===========================  =======================  ==================================================================
+setting                      default                  meaning
+===========================  =======================  ==================================================================
+TRIPARTITE_DATA              ``data``                 folder of the embedded databases and of rendered alerts
+TRIPARTITE_DATABASE_URL      ``sqlite:///…``          SQLAlchemy URL; ``{service}`` stands for the service's name
+TRIPARTITE_BUS_URL           ``memory://``            kombu URL of the broker; ``memory://`` is embedded, one process
+TRIPARTITE_HOST              ``127.0.0.1``            address to listen on; only loopback while no token issuer is set
+TRIPARTITE_PORT              ``8000``                 port to listen on
+TRIPARTITE_TODAY             (the clock)              a day to take for today, for rehearsals: ``2027-05-05``
+TRIPARTITE_BATCH             ``200``                  messages handled in one transaction, 1 to 1000
+TRIPARTITE_RETENTION_DAYS    ``30``                   how long published events are kept; embedded, republished at start
+TRIPARTITE_LEASE_SECONDS     ``30``                   how long a relay or a sender may hold what it has claimed
+===========================  =======================  ==================================================================
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import date
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from shared.errors import InvalidSettings
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of one process."""
+
+    data: Path = Path("data")
+    database_url: str = ""
+    bus_url: str = "memory://"
+    host: str = "127.0.0.1"
+    port: int = 8000
+    today: date | None = None
+    batch: int = 200
+    retention_days: int = 30
+    lease_seconds: int = 30
+
+    def database_of(self, service: str) -> str:
+        """The SQLAlchemy URL of a service's own database."""
+        return (self.database_url or f"sqlite:///{self.data.as_posix()}/{{service}}.db").replace("{service}", service)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the queue lives and dies with this process."""
+        return self.bus_url.startswith("memory://")
+
+
+def read_config(environment: Mapping[str, str] | None = None, **overrides: Any) -> Config:
+    """The settings of this process.
+
+    :param overrides: settings given on the command line; they win over the environment.
+    :raises InvalidSettings: naming every setting that is unknown or cannot be used.
+    """
+    environment = os.environ if environment is None else environment
+    given = {name.removeprefix("TRIPARTITE_").lower(): value for name, value in environment.items() if name.startswith("TRIPARTITE_")}
+    known = {field.name for field in fields(Config)}
+    problems = {f"TRIPARTITE_{name.upper()}": "there is no such setting." for name in given if name not in known and not _for_tests(name)}
+    values: dict[str, Any] = {}
+    for name in known & given.keys():
+        try:
+            values[name] = _READERS[name](given[name])
+        except ValueError as error:
+            problems[f"TRIPARTITE_{name.upper()}"] = f"{error}"
+    if problems:
+        raise InvalidSettings(problems)
+    return Config(**{**values, **{name: value for name, value in overrides.items() if value is not None}})
+
+
+def _for_tests(name: str) -> bool:
+    return name.startswith("test_") or name == "crashpoint"
+
+
+def _between(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isdigit() or not least <= int(text) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}, not {text!r}.")
+        return int(text)
+
+    return read
+
+
+def _loopback(text: str) -> str:
+    if text != "localhost":
+        try:
+            loopback = ip_address(text).is_loopback
+        except ValueError:
+            raise ValueError(f"must be an IP address such as 127.0.0.1, not {text!r}.") from None
+        if not loopback:
+            raise ValueError(f"{text} is not a loopback address; without a token issuer only loopback is served.")
+    return text
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"must be a day such as 2027-05-05, not {text!r}.") from None
+
+
+def _url(*schemes: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not text.startswith(schemes):
+            raise ValueError(f"must begin with {' or '.join(schemes)}, not {text.partition('://')[0]!r}.")
+        return text
+
+    return read
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "data": Path,
+    "database_url": _url("sqlite:///"),
+    "bus_url": _url("memory://"),
+    "host": _loopback,
+    "port": _between(1, 65535),
+    "today": _day,
+    "batch": _between(1, 1000),
+    "retention_days": _between(1, 3650),
+    "lease_seconds": _between(1, 3600),
+}

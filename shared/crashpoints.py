@@ -1,0 +1,25 @@
+"""Named places where a process may be killed in a test: every boundary of a commit, a publish or an acknowledgement.
+
+``crashpoint(name)`` does nothing, unless ``TRIPARTITE_CRASHPOINT`` names it: then the process is killed there and then, as by a
+power cut (SIGKILL: no clean-up runs). ``TRIPARTITE_CRASHPOINT=relay.published.unmarked:3`` waits for the third time.
+"""
+
+import os
+import signal
+
+CRASHPOINTS = (
+    "relay.leased.unpublished",
+    "relay.published.unmarked",
+    "consumer.handled.uncommitted",
+    "consumer.committed.unacknowledged",
+    "alert.claimed.unsent",
+    "alert.sent.unmarked",
+)
+_armed, _, _times = os.environ.get("TRIPARTITE_CRASHPOINT", "").partition(":")
+_left = iter(range(int(_times or 1) - 1))
+
+
+def crashpoint(name: str) -> None:
+    """A place where a test may kill this process."""
+    if name == _armed and next(_left, None) is None:
+        os.kill(os.getpid(), signal.SIGKILL)

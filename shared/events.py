@@ -1,0 +1,487 @@
+"""EVERY MESSAGE ON THE WIRE: one frozen class each, in the past tense.
+
+On the wire an event is a CloudEvent 1.0 in structured JSON (``application/cloudevents+json``). Here it is a :class:`Message`: the
+envelope, with one of the classes below as ``data``. Field types are the contract: a schema is made from them, and what does not
+fit is refused with one entry per field. Fields that a newer producer adds are ignored.
+
+==============================================  ====================================  ===============================
+event                                           said by                               heard by
+==============================================  ====================================  ===============================
+PlacementUpdated, PlacementWithdrawn            upstream                              deadlines, notifications
+DocumentIssued                                  upstream, hosts, lead employers       deadlines
+RecipientUpdated                                upstream                              notifications
+ConcernRaised                                   lead employers, hosts                 responsibility
+ProcurementRouted, PostMoveDecided              eligibility                           notifications
+DeadlineSet … DeadlineWithdrawn                 deadlines                             notifications
+ResponsibilityAssigned                          responsibility                        notifications
+AlertSent, AlertFailed                          notifications                         deadlines
+==============================================  ====================================  ===============================
+
+**Newer wins**: of events whose class says ``newer_wins`` a consumer that has heard a later ``sequence`` for the subject ignores
+the earlier one, so order does not matter. All others state a fact that is taken in once, whenever it comes.
+"""
+
+import json
+import types
+import typing
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cache
+from typing import Any, ClassVar, Literal, TypeVar
+
+from marshmallow import EXCLUDE, Schema, ValidationError
+from marshmallow import fields as shapes
+from marshmallow.validate import Length, OneOf, Range
+
+from shared.errors import MalformedEvent
+
+Role = Literal["trainee", "host", "lead-employer", "postgraduate-dean", "revalidation-team", "national-body", "commercial-team"]
+DocumentKind = Literal["placement-information", "work-schedule", "contract", "pay-breakdown", "duty-roster"]
+Owner = Literal["national-body", "lead-employer", "host"]
+Receiver = Literal["host", "lead-employer", "trainee"]
+Code = str | int | bool
+AnyEvent = TypeVar("AnyEvent", bound="Event")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """What happened. ``about`` names the field that holds the subject; ``stream`` groups events whose sequence is compared."""
+
+    type: ClassVar[str]
+    about: ClassVar[str]
+    newer_wins: ClassVar[bool] = False
+    from_outside: ClassVar[bool] = False
+
+    @property
+    def subject(self) -> str:
+        """The id of what the event is about."""
+        return str(getattr(self, self.about))
+
+    @property
+    def stream(self) -> str:
+        """Where the sequence counts: per kind of subject, and subject."""
+        return f"{self.type.split('.')[0]}/{self.subject}"
+
+
+# ---- said by upstream systems, hosts and lead employers ----------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlacementUpdated(Event):
+    """The whole placement as it now is. ``host`` and ``lead_employer`` are ODS codes."""
+
+    type = "placement.updated"
+    about = "placement_id"
+    newer_wins = True
+    from_outside = True
+    placement_id: str
+    trainee_id: str
+    host: str
+    host_name: str
+    site: str
+    lead_employer: str
+    specialty: str
+    grade: str
+    whole_time_equivalent: Decimal
+    placement_type: str
+    start_date: date
+    end_date: date
+
+    def __post_init__(self) -> None:
+        """A placement does not end before it starts."""
+        if self.end_date < self.start_date:
+            raise MalformedEvent("The placement ends before it starts.", {"data.end_date": f"must not come before {self.start_date}."})
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlacementWithdrawn(Event):
+    """The placement will not happen."""
+
+    type = "placement.withdrawn"
+    about = "placement_id"
+    newer_wins = True
+    from_outside = True
+    placement_id: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DocumentIssued(Event):
+    """A document about a placement left ``issued_by`` (ODS code) for ``issued_to`` on a day. ``host`` is the host it is about."""
+
+    type = "document.issued"
+    about = "placement_id"
+    from_outside = True
+    document_id: str
+    placement_id: str
+    kind: DocumentKind
+    issued_to: Receiver
+    issued_by: str
+    issued_on: date
+    host: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipientUpdated(Event):
+    """How a person or an organisation's contact for one purpose is reached. No purpose means any."""
+
+    type = "recipient.updated"
+    about = "recipient_id"
+    newer_wins = True
+    from_outside = True
+    recipient_id: str
+    role: Role
+    organisation: str
+    purpose: str
+    name: str
+    email: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConcernRaised(Event):
+    """A concern about a doctor, by pseudonymous reference only, with what is known of it (facts of the policy ``concern``)."""
+
+    type = "concern.raised"
+    about = "concern_id"
+    newer_wins = True
+    from_outside = True
+    concern_id: str
+    doctor_reference: str
+    lead_employer: str
+    host: str
+    facts: dict[str, Code]
+
+
+# ---- said by eligibility -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcurementRouted(Event):
+    """The route of a procurement was decided and recorded."""
+
+    type = "procurement.routed"
+    about = "procurement_id"
+    procurement_id: str
+    decision_id: str
+    route: str
+    as_at: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostMoveDecided(Event):
+    """The move of a training post was decided and recorded."""
+
+    type = "post-move.decided"
+    about = "post_id"
+    post_id: str
+    decision_id: str
+    verdict: str
+    as_at: date
+
+
+# ---- said by deadlines -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadlineEvent(Event):
+    """What every event of a deadline carries. ``owner`` owes the ``duty`` to ``recipient``."""
+
+    about = "deadline_id"
+    newer_wins = True
+    deadline_id: str
+    placement_id: str
+    trainee_id: str
+    host: str
+    host_name: str
+    lead_employer: str
+    duty: DocumentKind
+    owner: Owner
+    recipient: Receiver
+    due: date
+    start_date: date
+    decision_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadlineSet(DeadlineEvent):
+    """A duty of a placement is due on a day."""
+
+    type = "deadline.set"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadlineApproaching(DeadlineEvent):
+    """The due day is near and nothing has been issued."""
+
+    type = "deadline.approaching"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadlineMet(DeadlineEvent):
+    """The document was issued; ``days_late`` is 0 when it was in time."""
+
+    type = "deadline.met"
+    issued_on: date
+    days_late: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadlineMissed(DeadlineEvent):
+    """The due day passed. ``caused_by`` is the party whose link was missed first."""
+
+    type = "deadline.missed"
+    caused_by: Owner
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadlineWithdrawn(DeadlineEvent):
+    """The deadline no longer counts: the placement changed or was withdrawn."""
+
+    type = "deadline.withdrawn"
+    reason: str
+
+
+# ---- said by responsibility --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResponsibilityAssigned(Event):
+    """Who owns a concern. ``told`` lists who must be told now: records of who, by, of, when, how."""
+
+    type = "responsibility.assigned"
+    about = "concern_id"
+    newer_wins = True
+    concern_id: str
+    doctor_reference: str
+    lead_employer: str
+    host: str
+    decision_id: str
+    owner: str
+    case_manager: str
+    told: list[dict[str, str]]
+
+
+# ---- said by notifications ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertSent(Event):
+    """An alert left on a channel, once."""
+
+    type = "alert.sent"
+    about = "alert_key"
+    alert_key: str
+    kind: str
+    regarding: str
+    recipient_id: str
+    channel: str
+    sent_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertFailed(Event):
+    """An alert could not leave; somebody can mend the reason."""
+
+    type = "alert.failed"
+    about = "alert_key"
+    alert_key: str
+    kind: str
+    regarding: str
+    recipient_id: str
+    channel: str
+    reason: str
+
+
+def _concrete(event: type[Event]) -> list[type[Event]]:
+    found = [event] if "type" in vars(event) else []
+    return [*found, *(leaf for child in event.__subclasses__() for leaf in _concrete(child))]
+
+
+EVENTS: dict[str, type[Event]] = {event.type: event for event in _concrete(Event)}
+"""Every event by its type."""
+
+
+# ---- the envelope ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """A CloudEvent with one of the events above as its data. ``time`` is aware; ``sequence`` rises per stream."""
+
+    id: str
+    source: str
+    time: datetime
+    sequence: int
+    data: Event
+    correlation_id: str = ""
+    traceparent: str = ""
+
+    @property
+    def key(self) -> str:
+        """What makes a message the same message (CloudEvents: source and id)."""
+        return f"{self.source} {self.id}"
+
+    def to_json(self) -> str:
+        """The CloudEvent in structured JSON."""
+        envelope = {
+            "specversion": "1.0",
+            "id": self.id,
+            "source": self.source,
+            "type": self.data.type,
+            "time": _rfc3339(self.time),
+            "subject": self.data.subject,
+            "datacontenttype": "application/json",
+            "sequence": f"{self.sequence:020d}",
+            **({"correlationid": self.correlation_id} if self.correlation_id else {}),
+            **({"traceparent": self.traceparent} if self.traceparent else {}),
+            "data": data_json(self.data),
+        }
+        return json.dumps(envelope, ensure_ascii=False, separators=(",", ":"))
+
+
+def say(event: Event, source: str, now: datetime, sequence: int = 1, because: Message | None = None) -> Message:
+    """The message in which a service says an event. Its id follows from what is said, so that saying it again is the same message."""
+    said = json.dumps([event.type, event.subject, sequence, data_json(event)], ensure_ascii=False)
+    return Message(
+        id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"{source} {said}")),
+        source=source,
+        time=now,
+        sequence=sequence,
+        data=event,
+        correlation_id=(because.correlation_id or because.id) if because else "",
+        traceparent=because.traceparent if because else "",
+    )
+
+
+def read_message(raw: str | bytes | Mapping[str, Any]) -> Message:
+    """The message that stands in a CloudEvent.
+
+    :raises MalformedEvent: not JSON, not CloudEvents 1.0, a type nobody knows, or fields that do not fit; one entry per field.
+    """
+    envelope = dict(raw) if isinstance(raw, Mapping) else _parsed(raw)
+    problems: dict[str, str] = {}
+    if envelope.get("specversion") != "1.0":
+        problems["specversion"] = f'must be "1.0", not {envelope.get("specversion")!r}.'
+    for name in ("id", "source", "type"):
+        if not isinstance(envelope.get(name), str) or not envelope[name]:
+            problems[name] = "must be a non-empty text (CloudEvents 1.0, required attributes)."
+    event = EVENTS.get(str(envelope.get("type")))
+    if event is None and "type" not in problems:
+        problems["type"] = f"{envelope['type']!r} is not an event of shared/events.py."
+    time = _time(envelope, problems)
+    sequence = _sequence(envelope, time, problems)
+    if problems or event is None:
+        raise MalformedEvent("The message is not a usable CloudEvent.", problems)
+    return Message(
+        id=envelope["id"],
+        source=envelope["source"],
+        time=time,
+        sequence=sequence,
+        data=read_event(event, envelope.get("data")),
+        correlation_id=str(envelope.get("correlationid") or ""),
+        traceparent=str(envelope.get("traceparent") or ""),
+    )
+
+
+def _parsed(raw: str | bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(raw)
+    except ValueError as error:
+        raise MalformedEvent(f"The message is not JSON: {error}.") from error
+    if not isinstance(found, dict):
+        raise MalformedEvent("The message must be a JSON object, a CloudEvent in structured mode.")
+    return found
+
+
+def _time(envelope: Mapping[str, Any], problems: dict[str, str]) -> datetime:
+    try:
+        time = datetime.fromisoformat(str(envelope.get("time")))
+    except ValueError:
+        time = datetime.min
+    if time.tzinfo is None:
+        problems["time"] = f"must be an RFC 3339 time with its offset, such as 2027-05-05T09:00:00Z, not {envelope.get('time')!r}."
+        return datetime.now(UTC)
+    return time.astimezone(UTC)
+
+
+def _sequence(envelope: Mapping[str, Any], time: datetime, problems: dict[str, str]) -> int:
+    given = envelope.get("sequence")
+    if given is None:
+        return microseconds(time)
+    if not str(given).isdigit() or len(str(given)) > 20 or int(str(given)) >= 2**63:
+        problems["sequence"] = f"must be a decimal number of at most 20 digits, below 2^63, not {given!r}."
+        return 0
+    return int(str(given))
+
+
+def microseconds(time: datetime) -> int:
+    """Microseconds since 1970, the sequence of producers that count none of their own."""
+    return round(time.timestamp() * 1_000_000)
+
+
+def _rfc3339(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+# ---- data <-> JSON, from the annotations ---------------------------------------------------------------------------
+
+
+def data_json(event: Event) -> dict[str, Any]:
+    """An event's fields, ready for JSON."""
+    return {field.name: _plain(getattr(event, field.name)) for field in fields(event)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return _rfc3339(value)
+    return value.isoformat() if isinstance(value, date) else str(value) if isinstance(value, Decimal) else value
+
+
+def read_event(event: type[AnyEvent], data: object) -> AnyEvent:
+    """The event that stands in a message's data.
+
+    :raises MalformedEvent: one entry per field, named ``data.<field>``.
+    """
+    try:
+        read = event(**schema_of(event).load(data))  # type: ignore[arg-type]  # marshmallow refuses what is no mapping
+    except ValidationError as error:
+        found = error.messages if isinstance(error.messages, dict) else {"": error.messages}
+        problems = {f"data.{name}": " ".join(map(str, said)) if isinstance(said, list) else str(said) for name, said in found.items()}
+        raise MalformedEvent(f"The data does not fit {event.type}.", problems) from None
+    if not read.subject.strip():
+        raise MalformedEvent(f"The data does not fit {event.type}.", {f"data.{event.about}": "must not be empty."})
+    return read
+
+
+@cache
+def schema_of(event: type[Event]) -> Schema:
+    """The marshmallow schema of an event, made from its annotations."""
+    hints = typing.get_type_hints(event)
+    return Schema.from_dict({field.name: _shape(hints[field.name]) for field in fields(event)}, name=event.__name__)(unknown=EXCLUDE)
+
+
+def _shape(hint: Any) -> shapes.Field[Any]:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is types.UnionType and type(None) in arguments:
+        inner = _shape(arguments[0])
+        return type(inner)(required=True, allow_none=True, validate=inner.validate)
+    if origin is Literal:
+        return shapes.String(required=True, validate=OneOf(arguments))
+    if origin is list:
+        return shapes.List(_shape(arguments[0]), required=True)
+    if origin is dict:
+        values = shapes.Raw() if arguments[1] is not str else shapes.String()
+        return shapes.Dict(keys=shapes.String(), values=values, required=True)
+    return _SCALARS[hint]()
+
+
+_SCALARS: dict[Any, Callable[[], shapes.Field[Any]]] = {
+    str: lambda: shapes.String(required=True, validate=Length(max=500)),
+    int: lambda: shapes.Integer(required=True, strict=True),
+    Decimal: lambda: shapes.Decimal(required=True, validate=Range(min=Decimal(0))),
+    date: lambda: shapes.Date(required=True, format="iso"),
+    datetime: lambda: shapes.AwareDateTime(required=True, format="iso"),
+}

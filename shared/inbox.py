@@ -1,0 +1,88 @@
+"""Heard twice, handled once; stale news ignored; what cannot be handled is kept.
+
+The rows of this file are written in the transaction that holds the effects of a batch:
+
+* ``inbox``: every message that was handled, by source and id. The same message again is skipped.
+* ``inbox_marks``: for events whose newest wins, the highest sequence heard per stream. Older news is skipped, for ever.
+* ``quarantine``: messages that are undecodable, invalid or that a handler failed on: raw, with the reason and a count.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import BigInteger, LargeBinary, Text, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from shared.database import Base, UtcDateTime
+from shared.events import Message
+
+
+class InboxRow(Base):
+    """A message that was handled."""
+
+    __tablename__ = "inbox"
+    key: Mapped[str] = mapped_column(primary_key=True)
+    type: Mapped[str]
+    heard_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class InboxMark(Base):
+    """The highest sequence heard of a stream."""
+
+    __tablename__ = "inbox_marks"
+    stream: Mapped[str] = mapped_column(primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger)
+
+
+class QuarantineRow(Base):
+    """A message that could not be handled, as it came."""
+
+    __tablename__ = "quarantine"
+    fingerprint: Mapped[str] = mapped_column(primary_key=True)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    reason: Mapped[str] = mapped_column(Text)
+    first_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    times: Mapped[int] = mapped_column(default=1)
+
+
+def take_in(session: Session, messages: Sequence[Message], now: datetime) -> list[Message]:
+    """Note these messages as heard, and return those that must be handled: new, and not overtaken by newer news.
+
+    Within the batch as well the same message counts once and the newest of a stream wins from its place on.
+    """
+    known = set(session.scalars(select(InboxRow.key).where(InboxRow.key.in_({message.key for message in messages}))))
+    streams = {message.data.stream for message in messages if message.data.newer_wins}
+    marks = {mark.stream: mark for mark in session.scalars(select(InboxMark).where(InboxMark.stream.in_(streams)))}
+    handled: list[Message] = []
+    for message in messages:
+        if message.key in known:
+            continue
+        known.add(message.key)
+        session.add(InboxRow(key=message.key, type=message.data.type, heard_at=now))
+        if not message.data.newer_wins or _advances(session, marks, message):
+            handled.append(message)
+    return handled
+
+
+def _advances(session: Session, marks: dict[str, InboxMark], message: Message) -> bool:
+    mark = marks.get(message.data.stream)
+    if mark is None:
+        marks[message.data.stream] = InboxMark(stream=message.data.stream, sequence=message.sequence)
+        session.add(marks[message.data.stream])
+        return True
+    if message.sequence < mark.sequence:
+        return False
+    mark.sequence = message.sequence
+    return True
+
+
+def quarantine(session: Session, body: bytes, reason: str, now: datetime) -> None:
+    """Keep a message that could not be handled; the same one again is counted."""
+    fingerprint = hashlib.sha256(body).hexdigest()
+    row = session.get(QuarantineRow, fingerprint)
+    if row is None:
+        session.add(QuarantineRow(fingerprint=fingerprint, body=body, reason=reason, first_at=now, last_at=now))
+    else:
+        row.reason, row.last_at, row.times = reason, now, row.times + 1

@@ -1,0 +1,89 @@
+"""Events leave in the transaction that made them true.
+
+Whoever changes state adds its messages with :func:`add` in the same transaction; nobody publishes. The :class:`Relay` leases rows
+(token, cut-off by the database), publishes them *outside* any transaction, and marks them by token. Any doubt leaves them unmarked,
+and they are published again: the inbox makes that harmless.
+"""
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine, Index, Text, func, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from shared.crashpoints import crashpoint
+from shared.database import Base, UtcDateTime, transaction
+from shared.events import Message
+
+
+class OutboxRow(Base):
+    """A message that this service says."""
+
+    __tablename__ = "outbox"
+    position: Mapped[int] = mapped_column(primary_key=True, init=False)
+    key: Mapped[str] = mapped_column(unique=True)
+    type: Mapped[str]
+    subject: Mapped[str] = mapped_column(index=True)
+    body: Mapped[str] = mapped_column(Text)
+    said_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    lease_token: Mapped[str | None] = mapped_column(default=None, index=True)
+    leased_until: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    published_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    attempts: Mapped[int] = mapped_column(default=0)
+
+    __table_args__ = (Index("outbox_unpublished", "published_at", "position"),)
+
+
+def add(session: Session, messages: Sequence[Message], now: datetime) -> int:
+    """Add messages to the outbox; those that it has already are left out. Returns how many were new."""
+    fresh = {message.key: message for message in messages}
+    for key in session.scalars(select(OutboxRow.key).where(OutboxRow.key.in_(fresh))):
+        fresh.pop(key, None)
+    session.add_all(
+        OutboxRow(key=key, type=message.data.type, subject=message.data.subject, body=message.to_json(), said_at=now)
+        for key, message in fresh.items()
+    )
+    return len(fresh)
+
+
+@dataclass
+class Relay:
+    """Publishes what stands in one service's outbox, in the order in which it was said.
+
+    :param publish: takes (type, key, body) rows; returns once the broker has every one of them, or raises.
+    """
+
+    engine: Engine
+    publish: Callable[[Sequence[tuple[str, str, str]]], None]
+    batch: int
+    lease: timedelta
+
+    def step(self, now: datetime) -> int:
+        """Publish one batch; returns how many messages were published."""
+        token = str(uuid.uuid4())
+        rows = self._lease(token, now)
+        if not rows:
+            return 0
+        crashpoint("relay.leased.unpublished")
+        self.publish([(row.type, row.key, row.body) for row in rows])
+        crashpoint("relay.published.unmarked")
+        with transaction(self.engine) as session:
+            session.execute(update(OutboxRow).where(OutboxRow.lease_token == token).values(published_at=now, lease_token=None))
+        return len(rows)
+
+    def _lease(self, token: str, now: datetime) -> list[OutboxRow]:
+        free = OutboxRow.published_at.is_(None) & (OutboxRow.lease_token.is_(None) | (OutboxRow.leased_until < now))
+        with transaction(self.engine) as session:
+            rows = list(session.scalars(select(OutboxRow).where(free).order_by(OutboxRow.position).limit(self.batch)))
+            for row in rows:
+                row.lease_token, row.leased_until, row.attempts = token, now + self.lease, row.attempts + 1
+        return rows
+
+    def republish(self, since: datetime) -> int:
+        """Put back what was published since then: the embedded queue died with its process. Returns how many messages."""
+        with transaction(self.engine) as session:
+            again = update(OutboxRow).where(OutboxRow.said_at >= since)
+            session.execute(again.values(published_at=None, lease_token=None, leased_until=None))
+            return session.scalar(select(func.count()).where(OutboxRow.said_at >= since)) or 0

@@ -1,0 +1,79 @@
+"""Policies: rules as data that a lawyer can check alone. Read, checked and dated here; decided in :mod:`shared.rules`.
+
+=================  =================================================================================================
+reading.py         strict YAML whose every value knows its file and line
+facts.py           what a policy may ask about: types, domains, questions; a caller's facts, read and refused
+conditions.py      maps of tests as trees, in three-valued logic
+outcomes.py        what a rule may conclude
+policy.py          a policy file; ``Policy.on(day)`` puts it in force
+=================  =================================================================================================
+
+:func:`load_policies` reads a service's folder; :func:`policy_from_canonical` reads an edition that was stored with a decision.
+"""
+
+import json
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from shared.errors import PolicyError
+from shared.policies.facts import Fact, declared_facts
+from shared.policies.policy import Policy, read_policy
+from shared.policies.reading import Node, read_yaml
+
+HOUSE = Path(__file__).parent.parent.parent
+
+
+@cache
+def load_sources() -> dict[str, Any]:
+    """The documents that rules may cite, by key (``shared/sources.yaml``)."""
+    return {key: _source(entry) for key, entry in _read(HOUSE / "shared" / "sources.yaml").entries("sources").items()}
+
+
+def _source(node: Node) -> dict[str, Any]:
+    found = node.fields("a source", ("title", "outside"), ("publisher", "date", "file", "note"))
+    return {key: entry.plain() for key, entry in found.items()}
+
+
+@cache
+def load_policies(service: str) -> dict[str, Policy]:
+    """Every policy of a service, by name: ``services/<service>/policies/*.yaml`` over ``services/<service>/facts.yaml``.
+
+    :raises PolicyError: for the first file that cannot be used.
+    """
+    folder = HOUSE / "services" / service
+    facts = declared_facts(_read(folder / "facts.yaml"))
+    policies = [read_policy(_read(file), facts, load_sources()) for file in sorted((folder / "policies").glob("*.yaml"))]
+    for policy in policies:
+        if policy.name != Path(policy.file).stem:
+            raise PolicyError(policy.file, 1, f"the policy is called “{policy.name}”; its file must have the same name.")
+    return {policy.name: policy for policy in policies}
+
+
+def policy_from_canonical(canonical: str, file: str) -> Policy:
+    """The policy whose canonical form was stored with a decision; its edition is the same as then."""
+    stored = json.loads(canonical)
+    facts = {name: Fact(name, **{**declared, "choices": tuple(declared["choices"])}) for name, declared in stored["facts"].items()}
+    return read_policy(_node(stored["policy"], file), facts, load_sources())
+
+
+def _read(path: Path) -> Node:
+    if not path.exists():
+        raise PolicyError(path.relative_to(HOUSE).as_posix(), None, "the file is missing.")
+    return read_yaml(path, path.relative_to(HOUSE).as_posix())
+
+
+def _node(value: Any, file: str) -> Node:
+    if isinstance(value, dict):
+        return Node(file, 1, {key: _node(part, file) for key, part in value.items()})
+    if isinstance(value, list):
+        return Node(file, 1, [_node(part, file) for part in value])
+    return Node(file, 1, _dated(value))
+
+
+def _dated(value: Any) -> Any:
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) and len(value) == len("2021-06-01") else value
+    except ValueError:
+        return value

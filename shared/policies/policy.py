@@ -1,0 +1,390 @@
+"""A policy: one YAML file, read, checked, and put in force on a day.
+
+:func:`read_policy` gives a :class:`Policy`, identified by its ``edition`` (the SHA-256 of its canonical form, facts included).
+:meth:`Policy.on` resolves time *first*: the :class:`Slice` of a day holds only the rules, notices and parameter values in force
+on it, with every bound a plain value. Everything after that (both engines, explanations) works on a slice and knows no dates.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+from shared.errors import NotInForce
+from shared.policies.conditions import Condition, Test, bind, either, every, facts_of, negated, read_condition, substitute
+from shared.policies.facts import Code, Fact, literal
+from shared.policies.outcomes import UNITS, Field, bind_value, dates_asked, read_conclusion, read_outcome
+from shared.policies.reading import Node, suggest
+
+HITS = ("unique", "any", "first", "collect")
+FAR = date(9999, 12, 31)
+
+
+@dataclass(frozen=True)
+class Citation:
+    """Document, section heading and catalogue entry. ``outside`` marks a fact from outside the five documents."""
+
+    source: str
+    section: str
+    entry: str
+    outside: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The citation as it stands in a decision."""
+        shown: dict[str, Any] = {"source": self.source, "section": self.section, "entry": self.entry}
+        return {**shown, "outside": True} if self.outside else shown
+
+
+@dataclass(frozen=True)
+class DatedValue:
+    """One value of a parameter, in force from ``starts`` (inclusive) to ``ends`` (exclusive)."""
+
+    starts: date
+    ends: date
+    value: Any
+    cite: Citation
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A named bound with its dated values, oldest first. ``type`` is the type of the facts it is held against."""
+
+    name: str
+    type: str
+    unit: str
+    values: tuple[DatedValue, ...]
+
+    def on(self, day: date) -> DatedValue | None:
+        """The value in force on that day."""
+        return next((value for value in self.values if value.starts <= day < value.ends), None)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule. In a file its bounds are parameter names; in a slice they are values."""
+
+    id: str
+    starts: date
+    ends: date
+    stage: int
+    when: Condition
+    then: Mapping[str, Any]
+    because: str
+    cite: Citation
+    overrides: tuple[str, ...]
+    line: int
+
+    @cached_property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the parameters that the rule's conditions and dates stand on (empty in a slice)."""
+        bounds = [bound for bounds in facts_of([self.when]).values() for bound in bounds]
+        return tuple(sorted({str(bound)[1:] for bound in bounds if str(bound).startswith("$")} | _parameters_in(tuple(self.then.values()))))
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What is said beside the outcome when its condition holds."""
+
+    id: str
+    starts: date
+    ends: date
+    when: Condition
+    say: str
+    cite: Citation
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A policy as it stands on a day.
+
+    ``rules`` hold values for bounds; ``meaning`` gives every rule's condition in terms of facts alone (stages inlined) and
+    ``survival`` the condition under which it counts (it holds, and nothing that overrides it holds).
+    """
+
+    policy: "Policy"
+    starts: date
+    rules: tuple[Rule, ...]
+    notices: tuple[Notice, ...]
+    bounds: Mapping[str, DatedValue]
+    meaning: Mapping[str, Condition] = field(default_factory=dict)
+    survival: Mapping[str, Condition] = field(default_factory=dict)
+
+    @cached_property
+    def asked(self) -> dict[str, tuple[Code, ...]]:
+        """Every fact that can matter on this day, with one value for each class its bounds can tell apart."""
+        found = facts_of(self.meaning.values())
+        for rule in self.rules:
+            for name in sorted(dates_asked(tuple(rule.then.values()))):
+                found.setdefault(name, set())
+        return {name: self.policy.facts[name].values(bounds) for name, bounds in found.items()}
+
+    @cached_property
+    def concluding(self) -> dict[str, tuple[Rule, ...]]:
+        """The rules that conclude each outcome field, in the order of the file."""
+        return {name: tuple(rule for rule in self.rules if name in rule.then) for name in self.policy.outcome}
+
+
+@dataclass(frozen=True, eq=False)
+class Policy:
+    """One policy file. Compare policies by ``edition``."""
+
+    name: str
+    file: str
+    question: str
+    hit: str
+    outcome: Mapping[str, Field]
+    facts: Mapping[str, Fact]
+    parameters: Mapping[str, Parameter]
+    rules: tuple[Rule, ...]
+    notices: tuple[Notice, ...]
+    canonical: str
+    _slices: dict[date, Slice] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def edition(self) -> str:
+        """``sha256:…`` of the canonical form."""
+        return "sha256:" + hashlib.sha256(self.canonical.encode()).hexdigest()
+
+    @cached_property
+    def changes(self) -> tuple[date, ...]:
+        """The days on which the policy changes, oldest first: the first day of every slice."""
+        dated: list[Any] = [*self.rules, *self.notices, *(value for parameter in self.parameters.values() for value in parameter.values)]
+        return tuple(sorted({day for item in dated for day in (item.starts, item.ends)}))
+
+    def on(self, day: date) -> Slice:
+        """The policy as it stands on that day.
+
+        :raises NotInForce: no rule is in force on that day; the message names the first day that has one.
+        """
+        begins = max((change for change in self.changes if change <= day), default=None)
+        if begins is None or not any(rule.starts <= day < rule.ends for rule in self.rules):
+            first = min(rule.starts for rule in self.rules)
+            raise NotInForce(f"{self.name} has no rules in force on {day}; the first day with rules is {first}.")
+        if begins not in self._slices:
+            self._slices[begins] = self._slice(begins)
+        return self._slices[begins]
+
+    def _slice(self, day: date) -> Slice:
+        bounds = {name: value for name, parameter in self.parameters.items() if (value := parameter.on(day))}
+        values = {name: bound.value for name, bound in bounds.items()}
+        live = [rule for rule in self.rules if rule.starts <= day < rule.ends]
+        rules = tuple(
+            replace(rule, when=bind(rule.when, values), then={name: bind_value(value, values) for name, value in rule.then.items()})
+            for rule in live
+        )
+        notices = tuple(replace(notice, when=bind(notice.when, values)) for notice in self.notices if notice.starts <= day < notice.ends)
+        meaning, survival = _flattened(rules, self.hit, frozenset(self.facts))
+        return Slice(self, day, rules, notices, bounds, meaning, survival)
+
+
+def _flattened(rules: tuple[Rule, ...], hit: str, facts: frozenset[str]) -> tuple[dict[str, Condition], dict[str, Condition]]:
+    """Every rule's meaning and survival in terms of facts alone, stage by stage."""
+    meaning: dict[str, Condition] = {}
+    survival: dict[str, Condition] = {}
+
+    def means(test: Test) -> Condition:
+        if test.fact in facts:
+            return test
+        concluding = [rule for rule in rules if rule.id in survival and test.fact in rule.then]
+        wanted = [rule for rule in concluding if (rule.then[test.fact] == test.bound) is (test.operator == "is")]
+        return either(survival[rule.id] for rule in wanted)
+
+    for stage in sorted({rule.stage for rule in rules}):
+        members = [rule for rule in rules if rule.stage == stage]
+        meaning |= {rule.id: substitute(rule.when, means) for rule in members}
+        for position, rule in enumerate(members):
+            above = [other for other in members if rule.id in other.overrides]
+            if hit == "first":
+                above += members[:position]
+            survival[rule.id] = every([meaning[rule.id], *(negated(meaning[other.id]) for other in above)])
+    return meaning, survival
+
+
+# ---- reading ----------------------------------------------------------------------------------------------------
+
+
+def read_policy(node: Node, facts: Mapping[str, Fact], sources: Mapping[str, Any]) -> Policy:
+    """The policy that stands in a file.
+
+    :param facts: the service's declared facts.
+    :param sources: the documents that may be cited, by key (``shared/sources.yaml``).
+    :raises PolicyError: with file, line, what was wrong and what would be right.
+    """
+    keys = ("policy", "question", "hit", "outcome", "rules")
+    found = node.fields("a policy", keys, ("parameters", "notices"))
+    outcome = read_outcome(found["outcome"])
+    cite = _citing(sources)
+    parameters = {name: _parameter(name, entry, cite) for name, entry in _entries(found.get("parameters"), "parameters").items()}
+    typed = {name: Fact(name, parameter.type, "") for name, parameter in parameters.items()}
+    concluded = {name: _as_fact(field) for name, field in outcome.items() if field.type != "list"}
+    reading = _Reading(facts, concluded, outcome, typed, cite)
+    rules = tuple(reading.rule(item) for item in found["rules"].items("rules"))
+    notices = tuple(reading.notice(item) for item in (found["notices"].items("notices") if "notices" in found else []))
+    _check_names(found["rules"], rules)
+    _check_parameters(found["rules"], rules, parameters)
+    used = _used(facts, rules, notices)
+    return Policy(
+        name=found["policy"].text("policy"),
+        file=node.file,
+        question=found["question"].text("question"),
+        hit=found["hit"].choice("hit", HITS),
+        outcome=outcome,
+        facts=used,
+        parameters=parameters,
+        rules=rules,
+        notices=notices,
+        canonical=_canonical(node, used),
+    )
+
+
+Citing = Callable[[Node], Citation]
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What the rules and notices of one file are read against."""
+
+    facts: Mapping[str, Fact]
+    concluded: Mapping[str, Fact]
+    outcome: Mapping[str, Field]
+    parameters: Mapping[str, Fact]
+    cite: Citing
+
+    def rule(self, node: Node) -> Rule:
+        found = node.fields("a rule", ("id", "from", "when", "then", "because", "cite"), ("to", "stage", "overrides"))
+        starts, ends = _days(found)
+        stage = found["stage"].whole("stage") if "stage" in found else 1
+        askable = {**self.facts, **(self.concluded if stage > 1 else {})}
+        return Rule(
+            id=found["id"].text("id"),
+            starts=starts,
+            ends=ends,
+            stage=stage,
+            when=read_condition(found["when"], askable, self.parameters),
+            then=read_conclusion(found["then"], self.outcome, self.facts, self.parameters),
+            because=found["because"].text("because"),
+            cite=self.cite(found["cite"]),
+            overrides=tuple(item.text("overrides") for item in (found["overrides"].items("overrides") if "overrides" in found else [])),
+            line=node.line,
+        )
+
+    def notice(self, node: Node) -> Notice:
+        found = node.fields("a notice", ("id", "when", "say", "cite"), ("from", "to"))
+        starts, ends = _days(found)
+        when = read_condition(found["when"], {**self.facts, **self.concluded}, self.parameters)
+        return Notice(found["id"].text("id"), starts, ends, when, found["say"].text("say"), self.cite(found["cite"]))
+
+
+def _entries(node: Node | None, what: str) -> dict[str, Node]:
+    return node.entries(what) if node else {}
+
+
+def _as_fact(field: Field) -> Fact:
+    if field.type == "choice":
+        return Fact(field.name, "choice", "", choices=field.choices)
+    return Fact(field.name, field.type, "", least=-(10**18), most=10**18)
+
+
+def _days(found: Mapping[str, Node]) -> tuple[date, date]:
+    starts = found["from"].day("from") if "from" in found else date.min
+    ends = found["to"].day("to") if "to" in found else FAR
+    if ends <= starts:
+        found["to"].fail(f"“to” ({ends}) must come after “from” ({starts}); “to” is the first day no longer in force.")
+    return starts, ends
+
+
+def _citing(sources: Mapping[str, Any]) -> Citing:
+    def cite(node: Node) -> Citation:
+        found = node.fields("a citation", ("source", "section", "entry"), ("outside",))
+        source = found["source"].text("source")
+        if source not in sources:
+            found["source"].fail(f"“{source}” is not in shared/sources.yaml{suggest(source, sources)}.")
+        outside = found["outside"].value is True if "outside" in found else False
+        if outside is not bool(sources[source]["outside"]):
+            node.fail(f"{source} {'is' if not outside else 'is not'} a source from outside the five documents; set outside: accordingly.")
+        return Citation(source, found["section"].text("section"), found["entry"].text("entry"), outside)
+
+    return cite
+
+
+def _parameter(name: str, node: Node, cite: Citing) -> Parameter:
+    units, values = [], []
+    for item in node.items(f"the parameter {name}"):
+        found = item.fields(f"a value of {name}", ("from", "value", "unit", "cite"), ("to",))
+        units.append(found["unit"].choice("unit", (*_UNIT_TYPES, *UNITS)))
+        starts, ends = _days(found)
+        values.append((item, DatedValue(starts, ends, _parameter_value(found["value"], units[-1]), cite(found["cite"]))))
+    if not values or len(set(units)) > 1:
+        node.fail(f"the parameter {name} needs at least one value, all in one unit.")
+    dated: list[DatedValue] = []
+    for item, value in sorted(values, key=lambda pair: pair[1].starts):
+        if dated and value.starts < dated[-1].ends and dated[-1].ends != FAR:
+            item.fail(f"the values of {name} overlap: this one starts on {value.starts}, before the one before it ends.")
+        if dated and dated[-1].ends == FAR:
+            dated[-1] = replace(dated[-1], ends=value.starts)
+        dated.append(value)
+    type_ = "duration" if isinstance(dated[0].value, tuple) else _UNIT_TYPES.get(units[0], "integer")
+    return Parameter(name, type_, units[0], tuple(dated))
+
+
+_UNIT_TYPES = {"GBP": "money", "count": "integer", "percent": "integer", "date": "date"}
+
+
+def _parameter_value(node: Node, unit: str) -> Any:
+    if isinstance(node.value, dict):
+        ends = node.fields("a duration", ("least", "most"))
+        return ends["least"].whole("least"), ends["most"].whole("most"), unit
+    return literal(_UNIT_TYPES.get(unit, "integer"), node)
+
+
+def _check_names(node: Node, rules: tuple[Rule, ...]) -> None:
+    known: dict[str, Rule] = {}
+    items = {rule.line: item for rule, item in zip(rules, node.items("rules"), strict=True)}
+    for rule in rules:
+        if rule.id in known:
+            items[rule.line].fail(f"the rule “{rule.id}” stands here a second time (first in line {known[rule.id].line}).")
+        known[rule.id] = rule
+    for rule in rules:
+        for name in rule.overrides:
+            if name not in known:
+                items[rule.line].fail(f"“{rule.id}” overrides “{name}”, which is no rule of this policy{suggest(name, known)}.")
+            if known[name].stage != rule.stage:
+                items[rule.line].fail(f"“{rule.id}” overrides “{name}”, which stands in another stage.")
+
+
+def _check_parameters(node: Node, rules: tuple[Rule, ...], parameters: Mapping[str, Parameter]) -> None:
+    for rule, item in zip(rules, node.items("rules"), strict=True):
+        for name in rule.parameters:
+            values = parameters[name].values
+            gaps = [earlier.ends for earlier, later in pairwise(values) if earlier.ends < later.starts]
+            missing = [day for day in (rule.starts, *gaps) if rule.starts <= day < rule.ends and parameters[name].on(day) is None]
+            if not missing and values[-1].ends < rule.ends:
+                missing = [values[-1].ends]
+            if missing:
+                item.fail(f"the rule “{rule.id}” is in force on {missing[0]}, but the parameter {name} has no value on that day.")
+
+
+def _parameters_in(value: Any) -> set[str]:
+    if isinstance(value, str) and value.startswith("$"):
+        return {value[1:]}
+    if isinstance(value, tuple):
+        return {name for part in value for name in _parameters_in(part)}
+    amount = getattr(value, "amount", None)
+    return {amount.lstrip("-$")} if isinstance(amount, str) else set()
+
+
+def _used(facts: Mapping[str, Fact], rules: Iterable[Rule], notices: Iterable[Notice]) -> dict[str, Fact]:
+    """The facts that the policy asks about, in the order in which its rules do: the order of every later question."""
+    asked = list(facts_of([*(rule.when for rule in rules), *(notice.when for notice in notices)]))
+    for rule in rules:
+        asked += sorted(dates_asked(tuple(rule.then.values())))
+    return {name: facts[name] for name in dict.fromkeys(asked) if name in facts}
+
+
+def _canonical(node: Node, facts: Mapping[str, Fact]) -> str:
+    declared = {name: {key: value for key, value in fact.__dict__.items() if key != "name"} for name, fact in facts.items()}
+    return json.dumps({"policy": node.plain(), "facts": declared}, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,390 @@
+"""A service over HTTP: what all four have alike.
+
+:func:`create_service` gives a Flask app with, under the service's name as path prefix, health, metrics, OpenAPI, policies,
+decisions and events; a service adds its own blueprint. Every error is an RFC 9457 problem. Handlers never publish: they write
+state and outbox in one transaction.
+
+Read from the top: :class:`Running` (what a handler works with), ``create_service``, then one function per route, then problems.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from flask import Flask, Response, current_app, request, url_for
+from flask_smorest import Api, Blueprint
+from marshmallow import RAISE, Schema, ValidationError
+from marshmallow import fields as shapes
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, generate_latest
+from sqlalchemy import Text, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+from werkzeug.exceptions import HTTPException
+
+from shared import decisions, outbox
+from shared.database import Base, UtcDateTime, missing_migrations, transaction
+from shared.errors import DecisionError, IdempotencyConflict, MalformedEvent, Refused, UnknownPolicy
+from shared.events import Event, Message, read_message
+from shared.policies import load_policies
+from shared.policies.facts import field_errors, json_schema, read_facts
+from shared.policies.policy import Policy
+from shared.policies.reading import suggest
+from shared.rules import Decision, decide
+from shared.worker import Say, Worker, today
+
+log = structlog.get_logger()
+refused_decisions = Counter("tripartite_decisions_refused", "Decisions refused because the product was at fault", ["service", "error"])
+LARGEST_BODY = 16 * 1024 * 1024
+STALE_BEAT = timedelta(seconds=60)
+
+
+class IdempotencyRow(Base):
+    """The answer that was given to an Idempotency-Key."""
+
+    __tablename__ = "idempotency"
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request: Mapped[str]
+    status: Mapped[int]
+    body: Mapped[str] = mapped_column(Text)
+    location: Mapped[str]
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+@dataclass
+class Running:
+    """A service that is running: what its HTTP handlers work with.
+
+    :param tells: (policy, decision, subject) -> events that a recorded decision gives rise to.
+    """
+
+    worker: Worker
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+    tells: Callable[[str, Decision, str], Iterable[Say]] = lambda *_: ()
+
+    def now(self) -> datetime:
+        """The time of the service's clock."""
+        return self.worker.clock()
+
+
+def running() -> Running:
+    """The running service of the current request."""
+    return current_app.extensions["tripartite"]  # type: ignore[no-any-return]
+
+
+class DecisionRequest(Schema):
+    """What is asked: facts by name; the day to decide as at (today, if left out); and what the decision is about."""
+
+    class Meta:
+        """Other keys are refused."""
+
+        unknown = RAISE
+
+    facts = shapes.Dict(keys=shapes.String(), required=True)
+    as_at = shapes.Date(load_default=None, allow_none=True)
+    subject = shapes.String(load_default="")
+
+
+def create_service(
+    worker: Worker, blueprints: Iterable[Blueprint], tells: Callable[[str, Decision, str], Iterable[Say]] | None = None
+) -> Flask:
+    """The Flask app of a service.
+
+    :param worker: the service at work; the app uses its database and clock, and reports its health.
+    :param blueprints: the service's own routes, below ``/<service>``.
+    :raises PolicyError: a policy of the service cannot be used.
+    """
+    name = worker.service.name
+    app = Flask(f"tripartite.{name}", static_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.config.update(
+        API_TITLE=f"Tripartite: {name}",
+        API_VERSION="v1",
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX=f"/{name}",
+        OPENAPI_JSON_PATH="openapi.json",
+        MAX_CONTENT_LENGTH=LARGEST_BODY,
+    )
+    policies = load_policies(name)
+    app.extensions["tripartite"] = Running(worker, policies, tells or (lambda *_: ()))
+    api = _Api(app)
+    for blueprint in (_common_routes(), *blueprints):
+        api.register_blueprint(blueprint, url_prefix=f"/{name}")
+    for error in (Refused, DecisionError, Exception):
+        app.register_error_handler(error, _failed)
+    return app
+
+
+class _Api(Api):
+    """flask-smorest, with RFC 9457 for its errors."""
+
+    def handle_http_exception(self, error: HTTPException) -> Any:
+        """One shape for every HTTP error."""
+        return _problem(error.code or 500, error.name, str(error.description or ""))
+
+
+# ---- the routes that all services have -----------------------------------------------------------------------------
+
+
+def _common_routes() -> Blueprint:
+    routes = Blueprint("common", __name__, description="What every service has")
+    add = routes.add_url_rule
+    add("/health/live", view_func=alive)
+    add("/health/ready", view_func=ready)
+    add("/metrics", view_func=metrics)
+    add("/policies", view_func=list_policies)
+    add("/policies/<policy>", view_func=show_policy)
+    add("/decisions", view_func=list_decisions)
+    add("/decisions/<uuid:decision_id>", view_func=show_decision)
+    add("/decisions/<uuid:decision_id>/replay", view_func=replay_decision)
+    add("/decisions/<policy>", view_func=make_decision, methods=["POST"])
+    add("/events", view_func=take_events, methods=["POST"])
+    return routes
+
+
+def alive() -> Response:
+    """The process answers."""
+    return _json({"status": "alive"})
+
+
+def ready() -> Response:
+    """The database answers, is migrated, and the worker's loop is turning."""
+    worker = running().worker
+    problems: dict[str, str] = {}
+    try:
+        with worker.engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+        lacks = missing_migrations(worker.engine, worker.service.name)
+        problems |= {"migrations": lacks} if lacks else {}
+    except Exception as error:
+        problems["database"] = str(error)
+    if worker.beat is None or datetime.now(UTC) - worker.beat > STALE_BEAT:
+        problems["worker"] = "the worker's loop is not turning in this process."
+    return _json({"status": "not ready" if problems else "ready", "problems": problems}, 503 if problems else 200)
+
+
+def metrics() -> Response:
+    """Prometheus metrics of this process."""
+    return Response(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
+
+
+def list_policies() -> Response:
+    """Every policy of the service, with its question and edition."""
+    return _json(
+        [{"policy": policy.name, "question": policy.question, "edition": policy.edition} for policy in running().policies.values()]
+    )
+
+
+def show_policy(policy: str) -> Response:
+    """One policy as it stands on a day (``?as_at=``): its facts, and its rules with their citations."""
+    found = _policy(policy)
+    as_at = _day(request.args.get("as_at")) or today(running().now())
+    slice_ = found.on(as_at)
+    return _json(
+        {
+            "policy": found.name,
+            "question": found.question,
+            "edition": found.edition,
+            "as_at": as_at.isoformat(),
+            "facts": {name: {"ask": fact.ask, "type": fact.type, **json_schema(fact)} for name, fact in found.facts.items()},
+            "rules": [{"rule": rule.id, "says": rule.because, "cite": rule.cite.to_json()} for rule in slice_.rules],
+        }
+    )
+
+
+def make_decision(policy: str) -> Response:
+    """Decide. ``?record=false`` answers 200 and stores nothing; else 201, stored, with its Location."""
+    now = running().now()
+    found = _policy(policy)
+    asked = _decision_request(found)
+    as_at = asked["as_at"] or today(now)
+    if request.args.get("record") == "false":
+        decision = decide(found, asked["facts"], as_at, made_at=decisions.stamp(now), id=decisions.new_id())
+        return _text(decision.to_json(), 200)
+
+    def make(session: Session) -> tuple[str, int, str]:
+        decision = decisions.take(session, found, asked["facts"], as_at, now, asked["subject"])
+        running().worker.say(session, running().tells(found.name, decision, asked["subject"]), now)
+        return decision.to_json(), 201, url_for(".show_decision", decision_id=decision.id)
+
+    return once(make, now)
+
+
+def _decision_request(policy: Policy) -> dict[str, Any]:
+    """The facts, day and subject that were sent; every problem of the whole request at once."""
+    body = request.get_json(silent=True)
+    problems: dict[str, str] = {}
+    asked: dict[str, Any] = {}
+    if not isinstance(body, dict):
+        raise Refused('Send a JSON object such as {"facts": {…}, "as_at": "2021-06-01"}, with Content-Type application/json.')
+    try:
+        asked = dict(DecisionRequest().load({**body, "facts": {}} if isinstance(body.get("facts"), dict) else body))
+    except ValidationError as error:
+        problems = {str(name): " ".join(map(str, said)) for name, said in field_errors(error).items()}
+    if isinstance(body.get("facts"), dict):
+        try:
+            asked["facts"] = read_facts(policy.facts, body["facts"], policy.name)
+        except Refused as error:
+            problems |= {f"facts/{name}": problem for name, problem in error.errors.items()}
+    if problems:
+        raise Refused(f"{len(problems)} of the fields sent cannot be used; nothing was decided.", problems)
+    return asked
+
+
+def list_decisions() -> Response:
+    """Decisions on record, newest first: ``?subject=``, ``?policy=``, ``?limit=`` (at most 200), ``?before=`` an id."""
+    limit = page_size()
+    wanted = select(decisions.DecisionRow).order_by(decisions.DecisionRow.id.desc()).limit(limit)
+    for name in ("subject", "policy"):
+        if request.args.get(name):
+            wanted = wanted.where(getattr(decisions.DecisionRow, name) == request.args[name])
+    if request.args.get("before"):
+        wanted = wanted.where(decisions.DecisionRow.id < request.args["before"])
+    with transaction(running().worker.engine) as session:
+        rows = list(session.scalars(wanted))
+    return page([json.loads(row.body) for row in rows], rows[-1].id if len(rows) == limit else None)
+
+
+def show_decision(decision_id: Any) -> Response:
+    """A decision on record, as it was taken."""
+    with transaction(running().worker.engine) as session:
+        return _text(decisions.find(session, str(decision_id)).body, 200)
+
+
+def replay_decision(decision_id: Any) -> Response:
+    """The same decision taken again: stored edition, facts, day, id and time. 409 if it does not come out the same, byte for byte."""
+    with transaction(running().worker.engine) as session:
+        row = decisions.find(session, str(decision_id))
+        again = decisions.replay(session, row).to_json()
+    if again != row.body:
+        return _problem(409, "The replay differs", "The decision does not come out as it was stored; tell the operators of this service.")
+    return _text(again, 200)
+
+
+def take_events() -> Response:
+    """Take CloudEvents from a caller that cannot speak AMQP: one (structured) or a list (batched). All are taken, or none."""
+    body = request.get_json(silent=True, force=True)
+    return accept(body if isinstance(body, list) else [body], _from_outside)
+
+
+def _from_outside(raw: Any) -> Message:
+    message = read_message(raw if isinstance(raw, Mapping) else b"null")
+    event: type[Event] = type(message.data)
+    if not event.from_outside:
+        raise MalformedEvent("The event cannot be sent in.", {"type": f"{event.type} is said by Tripartite itself."})
+    return message
+
+
+def accept(raws: list[Any], read: Callable[[Any], Message]) -> Response:
+    """Put what was sent into the outbox, all of it or nothing: 202 with the ids, or 422 with one entry per wrong field.
+
+    What the outbox has already is taken again without effect, so a caller that is unsure sends again.
+    """
+    messages: list[Message] = []
+    problems: dict[str, str] = {}
+    for number, raw in enumerate(raws):
+        try:
+            messages.append(read(raw))
+        except MalformedEvent as error:
+            entries = error.errors or {"": error.detail}
+            problems |= {f"{number}/{name}".rstrip("/"): problem for name, problem in entries.items()}
+    if problems:
+        raise MalformedEvent(f"Of {len(raws)} events some cannot be used; none was taken.", problems)
+    now = running().now()
+    with transaction(running().worker.engine) as session:
+        new = outbox.add(session, messages, now)
+    return _json({"taken": len(messages), "new": new, "ids": [message.id for message in messages]}, 202)
+
+
+# ---- what handlers share -------------------------------------------------------------------------------------------
+
+
+def once(make: Callable[[Session], tuple[str, int, str]], now: datetime) -> Response:
+    """Run ``make`` in a transaction; with an Idempotency-Key, once: the same key and body get the first answer again.
+
+    :raises IdempotencyConflict: the key was used with another request.
+    """
+    key = request.headers.get("Idempotency-Key")
+    asked = hashlib.sha256(f"{request.full_path}\n".encode() + request.get_data()).hexdigest()
+    with transaction(running().worker.engine) as session:
+        before = session.get(IdempotencyRow, key) if key else None
+        if before is not None and before.request != asked:
+            raise IdempotencyConflict(f"The Idempotency-Key {key} was used with another request; use a new key.")
+        if before is not None:
+            return _text(before.body, before.status, before.location)
+        body, status, location = make(session)
+        if key:
+            session.add(IdempotencyRow(key=key, request=asked, status=status, body=body, location=location, made_at=now))
+    return _text(body, status, location)
+
+
+def page_size() -> int:
+    """How many items the caller wants: ``?limit=``, 1 to 200, 50 if left out."""
+    given = request.args.get("limit", "50")
+    if not given.isdigit() or not 1 <= int(given) <= 200:
+        raise Refused("The page cannot be made.", {"limit": f"must be a whole number from 1 to 200, not {given!r}."})
+    return int(given)
+
+
+def page(items: list[Any], cursor: str | None) -> Response:
+    """One page of a list; ``next`` is the cursor of the page after it."""
+    return _json({"items": items, "next": cursor})
+
+
+def answer(body: Any) -> Response:
+    """A JSON answer."""
+    return _json(body)
+
+
+def _policy(name: str) -> Policy:
+    found = running().policies.get(name)
+    if found is None:
+        known = running().policies
+        raise UnknownPolicy(f"There is no policy “{name}” here{suggest(name, known)}; there are {', '.join(known)}.")
+    return found
+
+
+def _day(given: str | None) -> date | None:
+    try:
+        return date.fromisoformat(given) if given else None
+    except ValueError:
+        raise Refused("The day cannot be read.", {"as_at": f"must be a date such as 2021-06-01, not {given!r}."}) from None
+
+
+def _json(body: Any, status: int = 200) -> Response:
+    return _text(json.dumps(body, ensure_ascii=False), status)
+
+
+def _text(body: str, status: int, location: str = "") -> Response:
+    response = Response(body, status, content_type="application/json")
+    if location:
+        response.headers["Location"] = location
+    return response
+
+
+# ---- problems ------------------------------------------------------------------------------------------------------
+
+
+def _failed(error: Exception) -> Response:
+    if isinstance(error, HTTPException):
+        return _problem(error.code or 500, error.name, str(error.description or ""))
+    if isinstance(error, Refused):
+        return _problem(error.status, error.title, error.detail, error.errors)
+    if isinstance(error, DecisionError):
+        refused_decisions.labels(running().worker.service.name, type(error).__name__).inc()
+        log.error("decision.refused", error=str(error), kind=type(error).__name__)
+        return _problem(500, "The decision was refused", f"{error} Nothing was stored; tell the operators of this service.")
+    log.error("request.failed", path=request.path, exc_info=error)
+    return _problem(500, "Something went wrong here", "Nothing was stored. The operators of this service find the cause in its log.")
+
+
+def _problem(status: int, title: str, detail: str, errors: Mapping[str, str] | None = None) -> Response:
+    """An RFC 9457 problem; ``errors`` has one entry per wrong field, each with a JSON pointer into what was sent."""
+    body: dict[str, Any] = {"type": "about:blank", "title": title or HTTPStatus(status).phrase, "status": status, "detail": detail}
+    body["instance"] = request.path
+    if errors:
+        body["errors"] = [{"pointer": f"#/{pointer}", "detail": problem} for pointer, problem in errors.items()]
+    return Response(json.dumps(body, ensure_ascii=False), status, content_type="application/problem+json")
