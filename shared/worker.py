@@ -62,12 +62,14 @@ class Service:
     :param consumers: the events it hears, each with its handler.
     :param read: reads what a whole batch needs, in a few queries.
     :param chores: what it does on its own in a round: (worker, now) -> how much was done.
+    :param at_start: what it settles first after a crash, when it is the only process: (worker, now) -> how much was done.
     """
 
     name: str
     consumers: Mapping[type[Event], Handler] = field(default_factory=dict)
     read: Callable[[Session, Sequence[Message]], Known] | None = None
-    chores: Sequence[Callable[["Worker", datetime], int]] = ()
+    chores: Sequence["Chore"] = ()
+    at_start: "Chore | None" = None
 
     @property
     def source(self) -> str:
@@ -106,7 +108,9 @@ class Worker:
         """What a start does after a crash. Embedded, the queue died with the process: the outbox is published again."""
         if not self.config.embedded:
             return 0
-        return self.relay.republish(self.clock() - timedelta(days=self.config.retention_days))
+        now = self.clock()
+        settled = self.service.at_start(self, now) if self.service.at_start else 0
+        return settled + self.relay.republish(now - timedelta(days=self.config.retention_days))
 
     def step(self) -> int:
         """One round; returns how many messages and chores were done (0: there is nothing to do now)."""
@@ -147,6 +151,13 @@ class Worker:
         self._subscriber.done(taken)
         return len(taken)
 
+    def handle(self, body: bytes, now: datetime) -> None:
+        """Handle one message, as an operator asks for it; whatever prevents it is raised.
+
+        :raises MalformedEvent: it is not an event.
+        """
+        self._take_in([read_message(body)], now)
+
     def _handle_alone(self, body: bytes, now: datetime) -> None:
         try:
             self._handle([body], now)
@@ -157,7 +168,9 @@ class Worker:
 
     def _handle(self, bodies: Sequence[bytes], now: datetime) -> None:
         """Read, decide, write: one transaction holds the inbox rows, the effects and the outbox rows of the whole batch."""
-        messages = [message for body in bodies if (message := self._decoded(body, now)) is not None]
+        self._take_in([message for body in bodies if (message := self._decoded(body, now)) is not None], now)
+
+    def _take_in(self, messages: Sequence[Message], now: datetime) -> None:
         with transaction(self.engine) as session:
             fresh = inbox.take_in(session, messages, now)
             self.write(session, fresh, now)
@@ -203,3 +216,6 @@ class Worker:
         """Give back the connections."""
         self._subscriber.close()
         self.engine.dispose()
+
+
+Chore = Callable[[Worker, datetime], int]

@@ -62,7 +62,7 @@ def invent_names(rng: random.Random, count: int) -> list[str]:
 
 
 def contact_data() -> Iterable[dict[str, Any]]:
-    """One mailbox per host and purpose, four for the lead employer, and the three outside both."""
+    """One mailbox per host and purpose, four for the lead employer, and those outside both."""
     for host in HOSTS:
         for purpose in HOST_PURPOSES:
             if purpose != "rotas" or host.has_rotas_contact:
@@ -72,6 +72,7 @@ def contact_data() -> Iterable[dict[str, Any]]:
     yield _contact("postgraduate-dean", "", "", "Postgraduate Dean, North West")
     yield _contact("revalidation-team", NATIONAL_BODY, "", "Revalidation team, North West")
     yield _contact("national-body", NATIONAL_BODY, "", "NHS England, placement information")
+    yield _contact("commercial-team", NATIONAL_BODY, "", "NHS England, commercial team")
 
 
 def _contact(role: str, organisation: str, purpose: str, owner: str) -> dict[str, Any]:

@@ -1,0 +1,42 @@
+# `make` prints this help. Nothing needs preparing: Python 3.11 or 3.12, a C compiler and git.
+PYTHON ?= $(shell command -v python3.12 || command -v python3.11 || command -v python3)
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format lock clean
+
+help: ## Print this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(BIN)/.installed ## Make .venv and install what is pinned in requirements-dev.txt
+
+$(BIN)/.installed: requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 12) else "Python 3.11 or 3.12 is needed (the rule engine cannot be imported on 3.13); this is %d.%d. Try: make PYTHON=python3.11" % v)'
+	@command -v cc >/dev/null || command -v gcc >/dev/null || { echo "A C compiler is needed (durable_rules is built from source); on Debian: apt-get install build-essential" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## Replay a whole rotation through all four services (under a minute), and show what it showed
+	@$(BIN)/tripartite demo
+
+test: setup ## Run every test
+	$(BIN)/python -m pytest
+
+lint: setup ## Formatting, lint, types, and who may import whom
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## Put the code into the house's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: setup ## Pin both requirements files anew (needs uv), with hashes and without index addresses
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --output-file requirements.txt pyproject.toml
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --group dev --output-file requirements-dev.txt pyproject.toml
+
+clean: ## Remove what was made here: .venv, caches, data
+	rm -rf .venv .demo data .pytest_cache .mypy_cache .ruff_cache .hypothesis

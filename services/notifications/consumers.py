@@ -1,0 +1,217 @@
+"""Events in. :class:`Known` is what a batch needs; a handler lets one event change it; CONSUMERS, at the end, says who hears what."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
+
+from services.notifications import decisions
+from services.notifications.decisions import Contacts, News
+from services.notifications.models import MATERIAL, Alert, Placement, Recipient, placement_of
+from shared.decisions import store
+from shared.events import (
+    AlertFailed,
+    DeadlineApproaching,
+    DeadlineEvent,
+    DeadlineMet,
+    DeadlineMissed,
+    DeadlineSet,
+    DeadlineWithdrawn,
+    Event,
+    Message,
+    PlacementUpdated,
+    PlacementWithdrawn,
+    PostMoveDecided,
+    ProcurementRouted,
+    RecipientUpdated,
+    ResponsibilityAssigned,
+)
+from shared.policies import load_policies
+from shared.rules import Decision
+from shared.worker import Handler, Say, today
+
+
+@dataclass
+class Known:
+    """What is known of everything that a batch is about.
+
+    :param alerts: those about the subjects of the batch, by subject.
+    :param waiting: those that have not left and may be for a contact that the batch is about.
+    """
+
+    session: Session
+    placements: dict[str, Placement]
+    contacts: Contacts
+    alerts: dict[str, list[Alert]]
+    waiting: list[Alert]
+    taken: dict[str, tuple[Decision, datetime]] = field(default_factory=dict)
+
+    def rows(self) -> Iterable[Any]:
+        """Every row, old and new. The decisions that alerts refer to are put on record, each once."""
+        policy = load_policies("notifications")[decisions.POLICY]
+        for decision, now in self.taken.values():
+            store(self.session, policy, decision, now, subject=str(decision.body["facts"]["event"]))
+        yield from self.placements.values()
+        yield from self.contacts.by_id.values()
+        for about in self.alerts.values():
+            yield from about
+
+    def tell(self, news: News, now: datetime) -> Iterable[Say]:
+        """Decide who is told, and add the alerts; those that nobody can get are said to have failed."""
+        decision, tellings = decisions.who_is_told(news, today(now))
+        about = self.alerts.setdefault(news.regarding, [])
+        added = decisions.alerts_of(news, tellings, self.contacts, about, now)
+        about += added
+        self.waiting += added
+        if added:
+            self.taken.setdefault(decision.id, (decision, now))
+        return [Say(failed(alert)) for alert in added if alert.status == "failed"]
+
+
+def failed(alert: Alert) -> AlertFailed:
+    """What is said of an alert that cannot leave."""
+    return AlertFailed(
+        alert_key=alert.alert_key,
+        kind=alert.kind,
+        regarding=alert.regarding,
+        recipient_id=alert.recipient_id,
+        channel=alert.channel,
+        reason=alert.reason,
+    )
+
+
+def read(session: Session, messages: Sequence[Message]) -> Known:
+    """What this batch needs, in four queries."""
+    events = [message.data for message in messages]
+    subjects = {event.subject for event in events if not isinstance(event, RecipientUpdated)}
+    heard = [event for event in events if isinstance(event, RecipientUpdated)]
+    placed = session.scalars(select(Placement).where(Placement.placement_id.in_(subjects)))
+    placements = {placement.placement_id: placement for placement in placed}
+    people = {str(event.trainee_id) for event in events if isinstance(event, PlacementUpdated | DeadlineEvent)}
+    people |= {placement.trainee_id for placement in placements.values()} | {event.recipient_id for event in heard}
+    contacts = session.scalars(select(Recipient).where((Recipient.role != "trainee") | Recipient.recipient_id.in_(people)))
+    alerts: dict[str, list[Alert]] = {}
+    for alert in session.scalars(select(Alert).where(Alert.regarding.in_(subjects))):
+        alerts.setdefault(alert.regarding, []).append(alert)
+    return Known(session, placements, Contacts(contacts), alerts, _waiting(session, heard))
+
+
+def _waiting(session: Session, heard: Sequence[RecipientUpdated]) -> list[Alert]:
+    """The alerts that have not left and may be for one of these contacts."""
+    if not heard:
+        return []
+    theirs = or_(
+        Alert.person.in_({event.recipient_id for event in heard}),
+        and_(Alert.person == "", Alert.role.in_({event.role for event in heard})),
+    )
+    return list(session.scalars(select(Alert).where(Alert.status.in_(("pending", "failed")), theirs)))
+
+
+# ---- handlers ----------------------------------------------------------------------------------------------------
+
+
+def placement_updated(known: Known, message: Message, now: datetime) -> Iterable[Say]:
+    """Tell what is new, and remember it as what was last told."""
+    event = message.data
+    assert isinstance(event, PlacementUpdated)
+    was = known.placements.get(event.placement_id)
+    news = decisions.placement_updated(was, event, known.contacts)
+    said = [saying for item in news for saying in known.tell(item, now)]
+    if was is None:
+        known.placements[event.placement_id] = placement_of(event)
+    elif news:
+        placement = placement_of(event)
+        was.withdrawn = False
+        for name in MATERIAL:
+            setattr(was, name, getattr(placement, name))
+    return said
+
+
+def placement_withdrawn(known: Known, message: Message, now: datetime) -> Iterable[Say]:
+    """Tell those who were told of it."""
+    event = message.data
+    assert isinstance(event, PlacementWithdrawn)
+    was = known.placements.get(event.placement_id)
+    said = [saying for item in decisions.placement_withdrawn(was, event, known.contacts) for saying in known.tell(item, now)]
+    if was is not None:
+        was.withdrawn = True
+    return said
+
+
+def recipient_updated(known: Known, message: Message, now: datetime) -> Iterable[Say]:
+    """Remember how to reach this contact; alerts that waited for it, or that have not left yet, are addressed again."""
+    event = message.data
+    assert isinstance(event, RecipientUpdated)
+    contact = Recipient(event.recipient_id, event.role, event.organisation, event.purpose, event.name.strip(), event.email or None)
+    row = known.contacts.by_id.setdefault(event.recipient_id, contact)
+    for name in ("role", "organisation", "purpose", "name", "email"):
+        setattr(row, name, getattr(contact, name))
+    again = [alert for alert in known.waiting if decisions.waits_for(alert, row)]
+    before = [alert.reason for alert in again]
+    for alert in again:
+        decisions.address(alert, known.contacts)
+    return [Say(failed(alert)) for alert, reason in zip(again, before, strict=True) if alert.reason and alert.reason != reason]
+
+
+def deadline_changed(known: Known, message: Message, now: datetime) -> Iterable[Say]:
+    """Drop what need no longer be said of a deadline."""
+    event = message.data
+    assert isinstance(event, DeadlineEvent)
+    for alert in known.alerts.get(event.deadline_id, []):
+        if decisions.outdated(alert, event):
+            alert.status, alert.reason = "withdrawn", f"{event.type} was heard before this could be sent."
+    return []
+
+
+def deadline_approaching(known: Known, message: Message, now: datetime) -> Iterable[Say]:
+    """Remind the owner."""
+    event = message.data
+    assert isinstance(event, DeadlineApproaching)
+    return known.tell(decisions.deadline_news("deadline-approaching", event, known.contacts), now)
+
+
+def deadline_missed(known: Known, message: Message, now: datetime) -> Iterable[Say]:
+    """Tell the owner, and whoever waits for it; a reminder that has not left is dropped."""
+    event = message.data
+    assert isinstance(event, DeadlineMissed)
+    deadline_changed(known, message, now)
+    return known.tell(decisions.deadline_news("deadline-missed", event, known.contacts), now)
+
+
+def responsibility_assigned(known: Known, message: Message, now: datetime) -> Iterable[Say]:
+    """Tell every party that the policy on concerns names."""
+    event = message.data
+    assert isinstance(event, ResponsibilityAssigned)
+    return [saying for news in decisions.responsibility_assigned(event) for saying in known.tell(news, now)]
+
+
+def procurement_routed(known: Known, message: Message, now: datetime) -> Iterable[Say]:
+    """Tell the Commercial Team."""
+    event = message.data
+    assert isinstance(event, ProcurementRouted)
+    return known.tell(decisions.procurement_routed(event), now)
+
+
+def post_move_decided(known: Known, message: Message, now: datetime) -> Iterable[Say]:
+    """Tell the dean."""
+    event = message.data
+    assert isinstance(event, PostMoveDecided)
+    return known.tell(decisions.post_move_decided(event), now)
+
+
+CONSUMERS: dict[type[Event], Handler] = {
+    PlacementUpdated: placement_updated,
+    PlacementWithdrawn: placement_withdrawn,
+    RecipientUpdated: recipient_updated,
+    ProcurementRouted: procurement_routed,
+    PostMoveDecided: post_move_decided,
+    DeadlineSet: deadline_changed,
+    DeadlineApproaching: deadline_approaching,
+    DeadlineMet: deadline_changed,
+    DeadlineMissed: deadline_missed,
+    DeadlineWithdrawn: deadline_changed,
+    ResponsibilityAssigned: responsibility_assigned,
+}

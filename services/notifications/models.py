@@ -1,0 +1,142 @@
+"""The tables of notifications: what was last told of a placement, whom one can reach, the alerts, and the in-app inbox.
+
+The states of an alert::
+
+    pending -> claimed (token, lease) -> sent
+       |                  |-> unknown -> sent | pending | needs-review    the sender died or was too slow: look, never resend blindly
+       |-> failed                                                         it cannot be worded, or there is nobody to send it to
+       |-> withdrawn                                                      it is no longer true
+
+``failed`` for want of a contact or an address becomes ``pending`` when a RecipientUpdated brings it.
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from sqlalchemy import JSON, Date, Index, MetaData, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
+
+from shared.database import UtcDateTime
+from shared.events import PlacementUpdated
+
+Status = Literal["pending", "claimed", "sent", "failed", "unknown", "needs-review", "withdrawn"]
+
+MATERIAL = (
+    "trainee_id",
+    "host",
+    "host_name",
+    "site",
+    "lead_employer",
+    "specialty",
+    "grade",
+    "whole_time_equivalent",
+    "start_date",
+    "end_date",
+)
+"""The fields of a placement that those who were told of it must hear about when they change."""
+
+
+class Base(MappedAsDataclass, DeclarativeBase):
+    """The tables of this service alone; the shared ones stand in shared/."""
+
+    metadata = MetaData()
+
+
+class Placement(Base):
+    """What was last told of a placement. ``whole_time_equivalent`` is a decimal without trailing zeros (``0.6``)."""
+
+    __tablename__ = "placements"
+    placement_id: Mapped[str] = mapped_column(primary_key=True)
+    trainee_id: Mapped[str]
+    host: Mapped[str]
+    host_name: Mapped[str]
+    site: Mapped[str]
+    lead_employer: Mapped[str]
+    specialty: Mapped[str]
+    grade: Mapped[str]
+    whole_time_equivalent: Mapped[str]
+    start_date: Mapped[date] = mapped_column(Date)
+    end_date: Mapped[date] = mapped_column(Date)
+    withdrawn: Mapped[bool] = mapped_column(default=False)
+
+
+def placement_of(event: PlacementUpdated) -> Placement:
+    """The placement as an event has it."""
+    parts = {name: getattr(event, name) for name in MATERIAL}
+    return Placement(placement_id=event.placement_id, **{**parts, "whole_time_equivalent": plain(event.whole_time_equivalent)})
+
+
+def plain(number: Decimal) -> str:
+    """A decimal without trailing zeros and without an exponent: 1.0 and 1.00 are both ``1``."""
+    return f"{number.normalize():f}"
+
+
+class Recipient(Base):
+    """How a person, or an organisation's contact for one purpose (none: any), is reached."""
+
+    __tablename__ = "recipients"
+    recipient_id: Mapped[str] = mapped_column(primary_key=True)
+    role: Mapped[str]
+    organisation: Mapped[str]
+    purpose: Mapped[str]
+    name: Mapped[str]
+    email: Mapped[str | None]
+
+    __table_args__ = (Index("recipients_role", "role", "organisation"),)
+
+
+class Alert(Base):
+    """One message to one party on one channel.
+
+    ``role``, ``organisation``, ``purpose`` and ``person`` say whom the policy means; ``recipient_id`` and ``address`` who that is
+    by what is known now. ``content`` is the fingerprint of what is said, ``telling`` counts what this party was told about
+    ``regarding``. ``subject`` and ``text`` are kept as they were sent.
+    """
+
+    __tablename__ = "alerts"
+    alert_key: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    regarding: Mapped[str] = mapped_column(index=True)
+    role: Mapped[str]
+    organisation: Mapped[str]
+    purpose: Mapped[str]
+    person: Mapped[str]
+    channel: Mapped[str]
+    template: Mapped[str]
+    values: Mapped[dict[str, Any]] = mapped_column(JSON)
+    topic: Mapped[str]
+    content: Mapped[str]
+    telling: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    recipient_id: Mapped[str] = mapped_column(default="")
+    address: Mapped[str] = mapped_column(default="")
+    status: Mapped[Status] = mapped_column(String, default="pending")
+    reason: Mapped[str] = mapped_column(Text, default="")
+    token: Mapped[str | None] = mapped_column(default=None, index=True)
+    leased_until: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    attempts: Mapped[int] = mapped_column(default=0)
+    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    subject: Mapped[str] = mapped_column(Text, default="")
+    text: Mapped[str] = mapped_column(Text, default="")
+
+    __table_args__ = (
+        Index("alerts_waiting", "status", "created_at", "telling"),
+        Index("alerts_newest", "created_at", "alert_key"),
+        Index("alerts_of_recipient", "recipient_id", "created_at"),
+    )
+
+
+class InboxMessage(Base):
+    """A message in the inbox that a person reads in the application."""
+
+    __tablename__ = "inbox_messages"
+    alert_key: Mapped[str] = mapped_column(primary_key=True)
+    recipient_id: Mapped[str]
+    kind: Mapped[str]
+    regarding: Mapped[str]
+    subject: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    __table_args__ = (Index("inbox_messages_of_recipient", "recipient_id", "received_at"),)

@@ -1,0 +1,229 @@
+"""Alerts out, each of them once.
+
+:func:`deliver` is the chore: settle what is in doubt, :func:`claim` a batch (worded and committed), send it, :func:`mark` it. Between the
+claim and the mark the alert may or may not have left; if its sender dies there, the lease runs out, the alert becomes
+``unknown``, and :func:`settle_claims` looks for it where it would be. It is sent again only if it is provably not there.
+
+A sender is two functions of a batch: ``send(alerts)`` takes them whole and gives the reasons of those that are refused for good, by
+key; ``find(keys)`` gives those that are there. Both senders here write under the alert's key, so even a sender that was thought
+dead and wakes up late cannot make a second message of it.
+"""
+
+import os
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from services.notifications.consumers import failed
+from services.notifications.letters import one_line, render
+from services.notifications.models import Alert, InboxMessage
+from shared.crashpoints import crashpoint
+from shared.database import transaction
+from shared.events import AlertSent
+from shared.worker import Say, Worker
+
+MOST_ATTEMPTS = 5
+"""An alert whose sender died this often waits for a person."""
+
+
+@dataclass(frozen=True)
+class FileSender:
+    """E-mail, written as files into a folder: one whole file for each alert, named by its key."""
+
+    folder: Path
+
+    def send(self, alerts: Sequence[Alert], now: datetime) -> Mapping[str, str]:
+        """Write each alert to a temporary file, make it durable, and give it its name."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for alert in alerts:
+            path = self._path(alert.alert_key)
+            partial = path.with_suffix(".part")
+            with partial.open("w", encoding="utf-8", newline="\n") as file:
+                file.write(f"To: {one_line(alert.values['to'])} <{one_line(alert.address)}>\n")
+                file.write(f"Subject: {alert.subject}\nReference: {alert.alert_key}\n\n{alert.text}")
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        self._make_names_durable()
+        return {}
+
+    def _make_names_durable(self) -> None:
+        folder = os.open(self.folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def find(self, keys: Collection[str]) -> set[str]:
+        """The alerts whose file is there."""
+        return {key for key in keys if self._path(key).exists()}
+
+    def _path(self, alert_key: str) -> Path:
+        return self.folder / f"{alert_key}.txt"
+
+
+@dataclass(frozen=True)
+class InboxSender:
+    """The inbox that a person reads in the application: a table of this service."""
+
+    engine: Engine
+
+    def send(self, alerts: Sequence[Alert], now: datetime) -> Mapping[str, str]:
+        """Put each alert into its reader's inbox, unless it is there."""
+        with transaction(self.engine) as session:
+            there = self._there(session, {alert.alert_key for alert in alerts})
+            session.add_all(
+                InboxMessage(alert.alert_key, alert.recipient_id, alert.kind, alert.regarding, alert.subject, alert.text, now)
+                for alert in alerts
+                if alert.alert_key not in there
+            )
+        return {}
+
+    def find(self, keys: Collection[str]) -> set[str]:
+        """The alerts that are in an inbox."""
+        with transaction(self.engine) as session:
+            return self._there(session, keys)
+
+    def _there(self, session: Session, keys: Collection[str]) -> set[str]:
+        return set(session.scalars(select(InboxMessage.alert_key).where(InboxMessage.alert_key.in_(keys))))
+
+
+def senders_of(worker: Worker) -> Mapping[str, FileSender | InboxSender]:
+    """The senders, by channel."""
+    return {"email": FileSender(worker.config.data / "alerts"), "inbox": InboxSender(worker.engine)}
+
+
+# ---- claim, send, mark -------------------------------------------------------------------------------------------
+
+
+def deliver(worker: Worker, now: datetime) -> int:
+    """One round: what is in doubt is settled, then a batch is sent. Returns how many alerts were dealt with."""
+    done = settle_claims(worker, now)
+    token = str(uuid.uuid4())
+    claimed, unworded = claim(worker, token, now)
+    if claimed:
+        crashpoint("alert.claimed.unsent")
+        try:
+            refused = send(worker, claimed, now)
+        except Exception:
+            give_back(worker, token)
+            raise
+        crashpoint("alert.sent.unmarked")
+        mark(worker, token, refused, now)
+    return done + len(claimed) + unworded
+
+
+def claim(worker: Worker, token: str, now: datetime) -> tuple[list[Alert], int]:
+    """Word the oldest pending alerts and claim them, committed before anything leaves; returns them, and how many cannot be worded."""
+    with transaction(worker.engine) as session:
+        oldest = select(Alert).where(Alert.status == "pending").order_by(Alert.created_at, Alert.telling, Alert.alert_key)
+        rows = list(session.scalars(oldest.limit(worker.config.batch)))
+        for alert in rows:
+            _word(alert)
+        worded = [alert for alert in rows if alert.status == "pending"]
+        for alert in worded:
+            alert.status, alert.token, alert.attempts = "claimed", token, alert.attempts + 1
+            alert.leased_until = now + timedelta(seconds=worker.config.lease_seconds)
+        worker.say(session, [Say(failed(alert)) for alert in rows if alert.status == "failed"], now)
+    return worded, len(rows) - len(worded)
+
+
+def _word(alert: Alert) -> None:
+    try:
+        letter = render(alert.template, alert.values)
+    except Exception as error:
+        alert.status, alert.reason = "failed", f"The message cannot be worded: {error!r}; mend templates/{alert.template}."
+    else:
+        alert.subject, alert.text = letter.subject, letter.text
+
+
+def send(worker: Worker, alerts: Sequence[Alert], now: datetime) -> Mapping[str, str]:
+    """Send claimed alerts; returns the reasons of those that were refused for good. An outage is raised, and settled later."""
+    refused: dict[str, str] = {}
+    for channel, sender in senders_of(worker).items():
+        theirs = [alert for alert in alerts if alert.channel == channel]
+        refused |= sender.send(theirs, now) if theirs else {}
+    return refused
+
+
+def mark(worker: Worker, token: str, refused: Mapping[str, str], now: datetime) -> None:
+    """Mark what this token claimed, and say it."""
+    with transaction(worker.engine) as session:
+        rows = list(session.scalars(select(Alert).where(Alert.token == token)))
+        for alert in rows:
+            _close(alert, refused.get(alert.alert_key, ""), now)
+        worker.say(session, [_said(alert, now) for alert in rows], now)
+
+
+def _close(alert: Alert, reason: str, now: datetime) -> None:
+    alert.token = alert.leased_until = None
+    alert.status, alert.reason = ("failed", reason) if reason else ("sent", "")
+    alert.sent_at = None if reason else now
+
+
+def _said(alert: Alert, now: datetime) -> Say:
+    if alert.status == "failed":
+        return Say(failed(alert))
+    return Say(
+        AlertSent(
+            alert_key=alert.alert_key,
+            kind=alert.kind,
+            regarding=alert.regarding,
+            recipient_id=alert.recipient_id,
+            channel=alert.channel,
+            sent_at=now,
+        )
+    )
+
+
+def give_back(worker: Worker, token: str) -> None:
+    """A channel is away: what was claimed is in doubt at once, and the attempt does not count against the alerts."""
+    with transaction(worker.engine) as session:
+        for alert in session.scalars(select(Alert).where(Alert.token == token)):
+            alert.status, alert.attempts = "unknown", alert.attempts - 1
+
+
+# ---- what is in doubt --------------------------------------------------------------------------------------------
+
+
+def settle_claims(worker: Worker, now: datetime, *, at_start: bool = False) -> int:
+    """Claims whose lease has run out become ``unknown`` (at an embedded start all of them: their process is dead), and every
+    unknown alert is looked up: there -> sent; provably not -> pending, or needs-review after MOST_ATTEMPTS.
+    """
+    doubtful = doubt(worker, now, at_start=at_start)
+    if not doubtful:
+        return 0
+    found: set[str] = set()
+    for channel, sender in senders_of(worker).items():
+        found |= sender.find({alert.alert_key for alert in doubtful if alert.channel == channel})
+    with transaction(worker.engine) as session:
+        keys = {alert.alert_key for alert in doubtful}
+        rows = list(session.scalars(select(Alert).where(Alert.status == "unknown", Alert.alert_key.in_(keys))))
+        for alert in rows:
+            if alert.alert_key in found:
+                _close(alert, "", now)
+            else:
+                _release(alert)
+        worker.say(session, [_said(alert, now) for alert in rows if alert.status == "sent"], now)
+    return len(rows)
+
+
+def doubt(worker: Worker, now: datetime, *, at_start: bool = False) -> list[Alert]:
+    """Make ``unknown`` of every claim that has run out, committed; returns all unknown alerts."""
+    with transaction(worker.engine) as session:
+        expired = Alert.status == "claimed" if at_start else (Alert.status == "claimed") & (Alert.leased_until < now)
+        doubtful = list(session.scalars(select(Alert).where(expired | (Alert.status == "unknown"))))
+        for alert in doubtful:
+            alert.status = "unknown"
+    return doubtful
+
+
+def _release(alert: Alert) -> None:
+    alert.token = alert.leased_until = None
+    alert.status = "pending" if alert.attempts < MOST_ATTEMPTS else "needs-review"
+    alert.reason = "" if alert.status == "pending" else f"Its sender died {alert.attempts} times; see whether something in it is at fault."

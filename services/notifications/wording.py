@@ -1,0 +1,82 @@
+"""How facts read in a message: days, names, terms of a placement, in plain English."""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from services.notifications.models import MATERIAL, Placement
+from shared.organisations import names_by_code
+
+Naming = Callable[[str], str]
+"""A trainee's id -> how the doctor is called in a message."""
+
+_LABELS = {
+    "trainee_id": "Doctor",
+    "host": "Host code",
+    "host_name": "Host",
+    "site": "Site",
+    "lead_employer": "Lead employer",
+    "specialty": "Specialty",
+    "grade": "Grade",
+    "whole_time_equivalent": "Working time",
+    "start_date": "First day",
+    "end_date": "Last day",
+}
+
+
+def long_day(day: date) -> str:
+    """``Wednesday 4 August 2027``."""
+    return f"{day:%A} {day.day} {day:%B %Y}"
+
+
+def words(token: str) -> str:
+    """``work-schedule`` -> ``work schedule``."""
+    return token.replace("-", " ")
+
+
+def organisation(code: str) -> str:
+    """The registered name, or the code where none is known."""
+    return names_by_code().get(code, code)
+
+
+def terms(placement: Placement, named: Naming) -> dict[str, str]:
+    """The placement as a message shows it, by field."""
+    return {field: _shown(field, getattr(placement, field), named) for field in MATERIAL}
+
+
+def changes(was: Placement, now: Placement, named: Naming) -> list[dict[str, str]]:
+    """What is different for the reader: label, what it was, what it is. Spelling alone is no difference."""
+    fields = [field for field in MATERIAL if _core(getattr(was, field)) != _core(getattr(now, field))]
+    if "host_name" in fields and "host" in fields:
+        fields.remove("host")
+    return [
+        {"what": _LABELS[field], "was": _shown(field, getattr(was, field), named), "now": _shown(field, getattr(now, field), named)}
+        for field in fields
+    ]
+
+
+def core(placement: Placement) -> Mapping[str, str]:
+    """What counts of a placement, with spelling taken out."""
+    return {field: _core(getattr(placement, field)) for field in MATERIAL}
+
+
+def _core(value: Any) -> str:
+    """Letters and digits in lower case, one space between words: "St. Mary's" and "ST MARYS" are the same place."""
+    kept = "".join(character for character in str(value).casefold() if character.isalnum() or character.isspace() or character in "-.")
+    return kept if isinstance(value, date) or _is_number(kept) else " ".join(kept.replace("-", " ").replace(".", "").split())
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).isdigit()
+
+
+def _shown(field: str, value: Any, named: Naming) -> str:
+    if isinstance(value, date):
+        return long_day(value)
+    if field == "whole_time_equivalent":
+        percent = Decimal(value) * 100
+        return "full time" if percent == 100 else f"{percent.normalize():f}% of full time"
+    if field == "trainee_id":
+        return named(value)
+    return organisation(value) if field == "lead_employer" else str(value)

@@ -1,0 +1,99 @@
+"""What the command shows: tables and decisions for a person, in one place."""
+
+from typing import Any
+
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+_PARTIES = {"national-body": "NHS England (placement information)", "lead-employer": "lead employer", "host": "host"}
+_MEASURES = {
+    "placement_information_12_weeks": "12-week\ninformation",
+    "work_schedule_8_weeks": "8-week work\nschedule",
+    "duty_roster_6_weeks": "6-week duty\nroster",
+    "bundle": "on-time\nbundle",
+}
+
+
+def compliance_table(compliance: dict[str, Any]) -> Table:
+    """Compliance by host: x of n and the percentage, against the target."""
+    target = compliance["target_percent"]
+    table = Table(title=f"On time by host, as at {compliance['as_at']} (target {target} %)", title_justify="left")
+    table.add_column("host")
+    for title in _MEASURES.values():
+        table.add_column(title, justify="right")
+    for host in compliance["hosts"]:
+        table.add_row(f"{host['name']} ({host['host']})", *(_share(host[measure]) for measure in _MEASURES))
+    table.add_section()
+    table.add_row("all hosts", *(_share(compliance["total"][measure]) for measure in _MEASURES), style="bold")
+    return table
+
+
+def _share(share: dict[str, Any]) -> Text:
+    if share["percent"] is None:
+        return Text("no data", style="dim")
+    return Text(f"{share['on_time']} of {share['due']}  {share['percent']:>5} %", style="green" if share["meets_target"] else "red")
+
+
+def counts_table(title: str, heads: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:
+    """A small table of counts; the last column is a number."""
+    table = Table(title=title, title_justify="left")
+    for head in heads[:-1]:
+        table.add_column(head)
+    table.add_column(heads[-1], justify="right")
+    for row in rows:
+        table.add_row(*map(str, row))
+    return table
+
+
+def causes_table(causes: dict[str, int]) -> Table:
+    """Late duties by the party that caused them."""
+    rows = [(_PARTIES.get(party, party), count) for party, count in sorted(causes.items(), key=lambda item: -item[1])]
+    return counts_table("Late duties, by the party whose link was missed first", ("party", "duties"), rows)
+
+
+def decision_panel(title: str, decision: dict[str, Any]) -> Panel:
+    """A decision for a person: outcome, reason, citation, what is needed, what would change it."""
+    parts: list[Text] = []
+    if decision["outcome"] is None:
+        parts.append(Text("Undetermined: these facts matter and are missing.", style="yellow"))
+        parts += [Text(f"  ? {need['ask']}  [{need['fact']}]") for need in decision["needs"]]
+    else:
+        parts += [Text(f"{name.replace('_', ' ')}: {_said(value)}", style="bold") for name, value in decision["outcome"].items() if value]
+    for rule in decision["because"]:
+        parts.append(Text(f"because {rule['says']}"))
+        parts.append(Text(f"  {_cited(rule['cite'])}, rule {rule['rule']}, as at {decision['as_at']}", style="dim"))
+    parts += [Text(f"assumed {found['fact']} = {_said(found['value'])}: {found['because']}", style="dim") for found in decision["assumed"]]
+    parts += [Text(f"would change at {_would_change(change)}", style="cyan") for change in decision["would_change"]]
+    parts += [Text(f"note: {notice['says']}", style="yellow") for notice in decision["notices"]]
+    return Panel(Group(*parts), title=f"{title}: {decision['policy']}", title_align="left")
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict) and "unit" in value:
+        return f"{value['least']} to {value['most']} {value['unit']}"
+    if isinstance(value, dict):
+        return ", ".join(str(part).replace("-", " ") for part in value.values())
+    if isinstance(value, list):
+        return "".join(f"\n  - {_said(item)}" for item in value)
+    return str(value)
+
+
+def _cited(cite: dict[str, Any]) -> str:
+    return f"{cite['source']}, {cite['section']} ({cite['entry']})" + (", outside the five documents" if cite.get("outside") else "")
+
+
+def _would_change(change: dict[str, Any]) -> str:
+    if change["outcome"] is None:
+        return f"{change['fact']} = {change['at']}: then {', '.join(change['needs'])} would matter"
+    said = ", ".join(f"{name.replace('_', ' ')} {_said(value)}" for name, value in change["outcome"].items())
+    return f"{change['fact']} = {_said(change['at'])}: {said}"
+
+
+def console() -> Console:
+    """Where the command speaks; wide enough for the tables when it is no terminal."""
+    found = Console()
+    return found if found.is_terminal else Console(width=120)
