@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-import waitress
 from flask import Flask
+from waitress.server import create_server
 
 from services.deadlines import app as deadlines
 from services.eligibility import app as eligibility
@@ -72,7 +72,7 @@ def serve(house: House, say: Callable[[str], None]) -> None:
     """Listen until SIGTERM or Ctrl-C; the workers finish the round they are in."""
     stop = threading.Event()
     threads = [threading.Thread(target=worker.run, args=(stop,), name=name) for name, worker in house.workers.items()]
-    server = waitress.create_server(house, host=house.config.host, port=house.config.port, threads=8)  # type: ignore[arg-type]
+    server = create_server(house, host=house.config.host, port=house.config.port, threads=8)
     signal.signal(signal.SIGTERM, _stopped)
     for thread in threads:
         thread.start()

@@ -1,7 +1,8 @@
 """Upstream files in: lines are posted to a running house, a few hundred at a time, and every line that is refused is reported.
 
-A file holds one JSON object a line: TIS messages (``--as tis``), CloudEvents (``--as events``), or both (``--as rotation``). A house that does
-not answer is waited for; what it had taken is recognised when it is sent again, so an import may be cut and repeated at will.
+A file holds one JSON object a line: TIS messages (``--as tis``), CloudEvents (``--as events``), or both (``--as rotation``). A house
+that does not answer is waited for; what it had taken is recognised when it is sent again, so an import may be cut and repeated
+at will.
 """
 
 import json

@@ -9,14 +9,16 @@ from services.screen import causes_table, compliance_table, console, counts_tabl
 def show(replay: Replay) -> None:
     """Ask the four services, over their HTTP, and show what they answer."""
     screen = console()
+    procurement = replay.post("/eligibility/decisions/procurement-route", sample_procurement())
+    replay.house.settle()
     compliance = replay.get(f"/deadlines/compliance?by=host&rotation={replay.start:%Y-%m}")
     screen.print(compliance_table(compliance))
     screen.print(causes_table(compliance["late_by_cause"]))
     screen.print(_alerts(replay))
-    screen.print(decision_panel("One procurement", replay.post("/eligibility/decisions/procurement-route", sample_procurement())))
+    screen.print(decision_panel("One procurement", procurement, most=2))
     concern = _a_concern(replay)
     if concern is not None:
-        screen.print(decision_panel("One concern", concern))
+        screen.print(decision_panel("One concern", concern, most=2))
     refused = len(replay.report.refused)
     screen.print(f"{replay.report.taken} upstream messages taken ({replay.report.new} new), {refused} refused.")
     for number, reason in sorted(replay.report.refused.items())[:5]:

@@ -19,12 +19,12 @@ _MEASURES = {
 def compliance_table(compliance: dict[str, Any]) -> Table:
     """Compliance by host: x of n and the percentage, against the target."""
     target = compliance["target_percent"]
-    table = Table(title=f"On time by host, as at {compliance['as_at']} (target {target} %)", title_justify="left")
-    table.add_column("host")
+    table = Table(title=f"On time by host, as at {compliance['as_at']} (target {target} %)", title_justify="left", expand=True)
+    table.add_column("host", no_wrap=True, overflow="ellipsis", ratio=1)
     for title in _MEASURES.values():
-        table.add_column(title, justify="right")
+        table.add_column(title, justify="right", no_wrap=True)
     for host in compliance["hosts"]:
-        table.add_row(f"{host['name']} ({host['host']})", *(_share(host[measure]) for measure in _MEASURES))
+        table.add_row(f"{host['host']} {host['name']}", *(_share(host[measure]) for measure in _MEASURES))
     table.add_section()
     table.add_row("all hosts", *(_share(compliance["total"][measure]) for measure in _MEASURES), style="bold")
     return table
@@ -53,20 +53,27 @@ def causes_table(causes: dict[str, int]) -> Table:
     return counts_table("Late duties, by the party whose link was missed first", ("party", "duties"), rows)
 
 
-def decision_panel(title: str, decision: dict[str, Any]) -> Panel:
-    """A decision for a person: outcome, reason, citation, what is needed, what would change it."""
+def decision_panel(title: str, decision: dict[str, Any], most: int | None = None) -> Panel:
+    """A decision for a person: outcome, reason, citation, what is needed, what would change it.
+
+    :param most: how many reasons, changes and notes to show of each; all, if left out.
+    """
     parts: list[Text] = []
     if decision["outcome"] is None:
         parts.append(Text("Undetermined: these facts matter and are missing.", style="yellow"))
         parts += [Text(f"  ? {need['ask']}  [{need['fact']}]") for need in decision["needs"]]
     else:
         parts += [Text(f"{name.replace('_', ' ')}: {_said(value)}", style="bold") for name, value in decision["outcome"].items() if value]
-    for rule in decision["because"]:
+    for rule in decision["because"][:most]:
         parts.append(Text(f"because {rule['says']}"))
         parts.append(Text(f"  {_cited(rule['cite'])}, rule {rule['rule']}, as at {decision['as_at']}", style="dim"))
     parts += [Text(f"assumed {found['fact']} = {_said(found['value'])}: {found['because']}", style="dim") for found in decision["assumed"]]
-    parts += [Text(f"would change at {_would_change(change)}", style="cyan") for change in decision["would_change"]]
-    parts += [Text(f"note: {notice['says']}", style="yellow") for notice in decision["notices"]]
+    parts += [Text(f"would change at {_would_change(change)}", style="cyan") for change in decision["would_change"][:most]]
+    parts += [Text(f"note: {notice['says']}", style="yellow") for notice in decision["notices"][:most]]
+    left = {name: len(decision[name]) - most for name in ("because", "would_change", "notices") if most and len(decision[name]) > most}
+    if left:
+        said = ", ".join(f"{count} more under {name}" for name, count in left.items())
+        parts.append(Text(f"… {said}: GET /…/decisions/{decision['id']}", style="dim"))
     return Panel(Group(*parts), title=f"{title}: {decision['policy']}", title_align="left")
 
 

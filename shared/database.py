@@ -70,7 +70,7 @@ def open_database(url: str) -> Engine:
 
 def _sqlite_connected(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode = DELETE")
+    connection.execute("PRAGMA journal_mode = PERSIST")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
 

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import BigInteger, LargeBinary, Text, select
+from sqlalchemy import BigInteger, LargeBinary, Text, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from shared.database import Base, UtcDateTime
@@ -56,13 +56,16 @@ def take_in(session: Session, messages: Sequence[Message], now: datetime) -> lis
     streams = {message.data.stream for message in messages if message.data.newer_wins}
     marks = {mark.stream: mark for mark in session.scalars(select(InboxMark).where(InboxMark.stream.in_(streams)))}
     handled: list[Message] = []
+    fresh: dict[str, Message] = {}
     for message in messages:
-        if message.key in known:
+        if message.key in known or message.key in fresh:
             continue
-        known.add(message.key)
-        session.add(InboxRow(key=message.key, type=message.data.type, heard_at=now))
+        fresh[message.key] = message
         if not message.data.newer_wins or _advances(session, marks, message):
             handled.append(message)
+    if fresh:
+        rows = [{"key": key, "type": message.data.type, "heard_at": now} for key, message in fresh.items()]
+        session.execute(insert(InboxRow), rows)
     return handled
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, Index, Text, func, select, update
+from sqlalchemy import Engine, Index, Text, func, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from shared.crashpoints import crashpoint
@@ -41,11 +41,13 @@ def add(session: Session, messages: Sequence[Message], now: datetime) -> int:
     fresh = {message.key: message for message in messages}
     for key in session.scalars(select(OutboxRow.key).where(OutboxRow.key.in_(fresh))):
         fresh.pop(key, None)
-    session.add_all(
-        OutboxRow(key=key, type=message.data.type, subject=message.data.subject, body=message.to_json(), said_at=now)
+    rows = [
+        {"key": key, "type": message.data.type, "subject": message.data.subject, "body": message.to_json(), "said_at": now, "attempts": 0}
         for key, message in fresh.items()
-    )
-    return len(fresh)
+    ]
+    if rows:
+        session.execute(insert(OutboxRow), rows)
+    return len(rows)
 
 
 @dataclass
@@ -67,19 +69,23 @@ class Relay:
         if not rows:
             return 0
         crashpoint("relay.leased.unpublished")
-        self.publish([(row.type, row.key, row.body) for row in rows])
+        self.publish(rows)
         crashpoint("relay.published.unmarked")
         with transaction(self.engine) as session:
             session.execute(update(OutboxRow).where(OutboxRow.lease_token == token).values(published_at=now, lease_token=None))
         return len(rows)
 
-    def _lease(self, token: str, now: datetime) -> list[OutboxRow]:
+    def _lease(self, token: str, now: datetime) -> list[tuple[str, str, str]]:
         free = OutboxRow.published_at.is_(None) & (OutboxRow.lease_token.is_(None) | (OutboxRow.leased_until < now))
+        oldest = select(OutboxRow.position).where(free).order_by(OutboxRow.position).limit(self.batch)
+        leased = (
+            update(OutboxRow)
+            .where(OutboxRow.position.in_(oldest))
+            .values(lease_token=token, leased_until=now + self.lease, attempts=OutboxRow.attempts + 1)
+        )
         with transaction(self.engine) as session:
-            rows = list(session.scalars(select(OutboxRow).where(free).order_by(OutboxRow.position).limit(self.batch)))
-            for row in rows:
-                row.lease_token, row.leased_until, row.attempts = token, now + self.lease, row.attempts + 1
-        return rows
+            found = session.execute(leased.returning(OutboxRow.position, OutboxRow.type, OutboxRow.key, OutboxRow.body))
+            return [(row.type, row.key, row.body) for row in sorted(found, key=lambda row: row.position)]
 
     def republish(self, since: datetime) -> int:
         """Put back what was published since then: the embedded queue died with its process. Returns how many messages."""

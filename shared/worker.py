@@ -188,7 +188,7 @@ class Worker:
         for message in messages:
             sayings = self.service.consumers[type(message.data)](known, message, now)
             said += [say(saying.event, self.service.source, now, saying.sequence, message) for saying in sayings]
-        session.add_all(known.rows())
+        session.add_all(row for row in known.rows() if row not in session)
         outbox.add(session, said, now)
 
     def say(self, session: Session, sayings: Iterable[Say], now: datetime) -> None:

@@ -26,6 +26,6 @@ def tick(worker: Worker, now: datetime) -> int:
             return 0
         known = Known(session, {row.placement_id for row in due})
         found = {deadline.deadline_id: deadline for file in known.files.values() for deadline in file.deadlines}
-        for row in due:
-            worker.say(session, clock_struck(known.files[row.placement_id], found[row.deadline_id], day), now)
+        struck = (clock_struck(known.files[row.placement_id], found[row.deadline_id], day) for row in due)
+        worker.say(session, [saying for said in struck for saying in said], now)
         return len(due)

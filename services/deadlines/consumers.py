@@ -40,7 +40,7 @@ class Known:
         for decision in decisions.decisions_of(self.files.values()).values():
             store(self._session, policy, decision, datetime.fromisoformat(decision.body["made_at"]), decisions.POLICY)
         for file in self.files.values():
-            yield from (self._session.merge(row) if isinstance(row, Placement) else row for row in file.rows())
+            yield from file.rows()
         yield from map(self._session.merge, self.receipts)
 
 

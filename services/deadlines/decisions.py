@@ -53,7 +53,7 @@ class PlacementFile:
 
 def placement_updated(file: PlacementFile, event: PlacementUpdated, now: datetime, today: date) -> list[Say]:
     """Take in the placement as it now is; end the deadlines that no longer fit, set those that are new, keep the rest."""
-    file.placement = _as_heard(event, now)
+    file.placement = _as_heard(file.placement, event, now)
     decision = placement_duties(event, today)
     file.decisions.append(decision)
     duties = _by_rule(decision)
@@ -84,8 +84,13 @@ def placement_duties(event: PlacementUpdated, today: date) -> Decision:
     return standing(policy, facts, today)
 
 
-def _as_heard(event: PlacementUpdated, now: datetime) -> Placement:
-    return Placement(**{part.name: getattr(event, part.name) for part in fields(event)}, heard_at=now)
+def _as_heard(known: Placement | None, event: PlacementUpdated, now: datetime) -> Placement:
+    heard = {part.name: getattr(event, part.name) for part in fields(event)}
+    if known is None:
+        return Placement(**heard, heard_at=now)
+    for name, value in {**heard, "heard_at": now, "withdrawn": None}.items():
+        setattr(known, name, value)
+    return known
 
 
 def _by_rule(decision: Decision) -> dict[str, dict[str, Any]]:

@@ -122,7 +122,6 @@ class Alert(Base):
 
     __table_args__ = (
         Index("alerts_waiting", "status", "created_at", "telling"),
-        Index("alerts_newest", "created_at", "alert_key"),
         Index("alerts_of_recipient", "recipient_id", "created_at"),
     )
 

@@ -144,8 +144,9 @@ def _word(alert: Alert) -> None:
 
 def send(worker: Worker, alerts: Sequence[Alert], now: datetime) -> Mapping[str, str]:
     """Send claimed alerts; returns the reasons of those that were refused for good. An outage is raised, and settled later."""
-    refused: dict[str, str] = {}
-    for channel, sender in senders_of(worker).items():
+    by_channel = senders_of(worker)
+    refused = {alert.alert_key: f"There is no sender for {alert.channel}." for alert in alerts if alert.channel not in by_channel}
+    for channel, sender in by_channel.items():
         theirs = [alert for alert in alerts if alert.channel == channel]
         refused |= sender.send(theirs, now) if theirs else {}
     return refused
@@ -192,8 +193,9 @@ def give_back(worker: Worker, token: str) -> None:
 
 
 def settle_claims(worker: Worker, now: datetime, *, at_start: bool = False) -> int:
-    """Claims whose lease has run out become ``unknown`` (at an embedded start all of them: their process is dead), and every
-    unknown alert is looked up: there -> sent; provably not -> pending, or needs-review after MOST_ATTEMPTS.
+    """Look up every alert that is in doubt: there -> sent; provably not -> pending, or needs-review after MOST_ATTEMPTS.
+
+    :param at_start: at an embedded start every claim is in doubt at once: the process that made it is dead.
     """
     doubtful = doubt(worker, now, at_start=at_start)
     if not doubtful:

@@ -74,7 +74,6 @@ def create_alerts() -> None:
     op.create_index("ix_alerts_regarding", "alerts", ["regarding"])
     op.create_index("ix_alerts_token", "alerts", ["token"])
     op.create_index("alerts_waiting", "alerts", ["status", "created_at", "telling"])
-    op.create_index("alerts_newest", "alerts", ["created_at", "alert_key"])
     op.create_index("alerts_of_recipient", "alerts", ["recipient_id", "created_at"])
     op.create_table(
         "inbox_messages",
