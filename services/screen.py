@@ -50,7 +50,7 @@ def counts_table(title: str, heads: tuple[str, ...], rows: list[tuple[Any, ...]]
 def causes_table(causes: dict[str, int]) -> Table:
     """Late duties by the party that caused them."""
     rows = [(_PARTIES.get(party, party), count) for party, count in sorted(causes.items(), key=lambda item: -item[1])]
-    return counts_table("Late duties, by the party whose link was missed first", ("party", "duties"), rows)
+    return counts_table("Late duties by cause", ("party whose link was missed first", "duties"), rows)
 
 
 def decision_panel(title: str, decision: dict[str, Any], most: int | None = None) -> Panel:
@@ -83,7 +83,7 @@ def _said(value: Any) -> str:
     if isinstance(value, dict) and "unit" in value:
         return f"{value['least']} to {value['most']} {value['unit']}"
     if isinstance(value, dict):
-        return ", ".join(str(part).replace("-", " ") for part in value.values())
+        return " · ".join(f"{name.replace('_', ' ')}: {_said(part)}" for name, part in value.items())
     if isinstance(value, list):
         return "".join(f"\n  - {_said(item)}" for item in value)
     return str(value)

@@ -10,7 +10,6 @@ TRIPARTITE_HOST              ``127.0.0.1``            address to listen on; only
 TRIPARTITE_PORT              ``8000``                 port to listen on
 TRIPARTITE_TODAY             (the clock)              a day to take for today, for rehearsals: ``2027-05-05``
 TRIPARTITE_BATCH             ``200``                  messages handled in one transaction, 1 to 1000
-TRIPARTITE_RETENTION_DAYS    ``30``                   how long published events are kept; embedded, republished at start
 TRIPARTITE_LEASE_SECONDS     ``30``                   how long a relay or a sender may hold what it has claimed
 ===========================  =======================  ==================================================================
 """
@@ -37,7 +36,6 @@ class Config:
     port: int = 8000
     today: date | None = None
     batch: int = 200
-    retention_days: int = 30
     lease_seconds: int = 30
 
     def database_of(self, service: str) -> str:
@@ -119,6 +117,5 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "port": _between(1, 65535),
     "today": _day,
     "batch": _between(1, 1000),
-    "retention_days": _between(1, 3650),
     "lease_seconds": _between(1, 3600),
 }

@@ -87,9 +87,11 @@ class Relay:
             found = session.execute(leased.returning(OutboxRow.position, OutboxRow.type, OutboxRow.key, OutboxRow.body))
             return [(row.type, row.key, row.body) for row in sorted(found, key=lambda row: row.position)]
 
-    def republish(self, since: datetime) -> int:
-        """Put back what was published since then: the embedded queue died with its process. Returns how many messages."""
+    def republish(self) -> int:
+        """Put everything back: the embedded queue died with its process, and nobody knows what it held. Returns how many messages.
+
+        However long the process was away: what was in flight when it died may be as old as that.
+        """
         with transaction(self.engine) as session:
-            again = update(OutboxRow).where(OutboxRow.said_at >= since)
-            session.execute(again.values(published_at=None, lease_token=None, leased_until=None))
-            return session.scalar(select(func.count()).where(OutboxRow.said_at >= since)) or 0
+            session.execute(update(OutboxRow).values(published_at=None, lease_token=None, leased_until=None))
+            return session.scalar(select(func.count(OutboxRow.position))) or 0

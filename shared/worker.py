@@ -110,7 +110,7 @@ class Worker:
             return 0
         now = self.clock()
         settled = self.service.at_start(self, now) if self.service.at_start else 0
-        return settled + self.relay.republish(now - timedelta(days=self.config.retention_days))
+        return settled + self.relay.republish()
 
     def step(self) -> int:
         """One round; returns how many messages and chores were done (0: there is nothing to do now)."""

@@ -64,7 +64,9 @@ def a_placement(**changes: Any) -> PlacementUpdated:
     return replace(placement, **changes)
 
 
-def a_document(kind: str = "work-schedule", issued_to: str = "trainee", issued_on: date = date(2027, 6, 9), **changes: Any) -> DocumentIssued:
+def a_document(
+    kind: str = "work-schedule", issued_to: str = "trainee", issued_on: date = date(2027, 6, 9), **changes: Any
+) -> DocumentIssued:
     """A document about that placement."""
     document = DocumentIssued(
         document_id=f"{kind}-{issued_to}-{issued_on}",

@@ -1,0 +1,125 @@
+"""Order and redelivery do not matter: whatever way the same news comes, the same deadlines are in force."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from services.deadlines.app import SERVICE
+from services.deadlines.consumers import Known
+from services.deadlines.models import Deadline
+from shared import inbox, outbox
+from shared.database import transaction
+from shared.events import DocumentIssued, Event, Message, PlacementWithdrawn, read_message
+from shared.worker import Worker
+from tests.deadlines.stories import DUE, FIRST, WEEK_8
+from tests.helpers import Clock, a_document, a_message, a_placement, a_worker, settle
+
+NEWS: list[Event] = [
+    a_placement(),
+    a_placement(start_date=date(2027, 9, 1)),
+    a_placement(host="R0A", host_name="Manchester University NHS Foundation Trust"),
+    a_placement(grade="ST4"),
+    a_placement(placement_type="parental-leave"),
+    a_placement(lead_employer="RXN"),
+    PlacementWithdrawn(placement_id="p1", reason="deleted in TIS"),
+]
+DOCUMENTS = [
+    a_document(kind, to, WEEK_8 + timedelta(days=late), host=host, document_id=f"{kind}-{to}-{late}-{host}")
+    for kind, to in (("work-schedule", "trainee"), ("work-schedule", "lead-employer"), ("contract", "trainee"))
+    for late, host in ((0, "RXN"), (3, "RXN"), (1, "R0A"))
+]
+LAST = a_placement()
+Facts = set[tuple[str, date, str, str, date | None]]
+
+
+def in_force(worker: Worker, placement_id: str = "p1") -> Facts:
+    with transaction(worker.engine) as session:
+        return {
+            (deadline.rule, deadline.due, deadline.host, deadline.state, deadline.issued_on)
+            for deadline in session.scalars(select(Deadline).where(Deadline.placement_id == placement_id))
+            if deadline.counts
+        }
+
+
+@st.composite
+def ways(draw: st.DrawFn) -> tuple[list[Message], list[list[Message]]]:
+    """News of one placement that ends with it in post, and the same news in another order, some of it twice, in batches."""
+    history = draw(st.lists(st.sampled_from(NEWS), max_size=5))
+    messages = [a_message(event, sequence) for sequence, event in enumerate([*history, LAST], start=1)]
+    messages += [a_message(document) for document in draw(st.lists(st.sampled_from(DOCUMENTS), unique=True, max_size=5))]
+    shuffled = draw(st.permutations([*messages, *draw(st.lists(st.sampled_from(messages), max_size=4))]))
+    cuts = sorted(draw(st.sets(st.integers(1, len(shuffled)), max_size=4)) | {0, len(shuffled)})
+    return messages, [list(shuffled[here:there]) for here, there in zip(cuts, cuts[1:], strict=False)]
+
+
+def hear(worker: Worker, messages: Sequence[Message], now: datetime) -> None:
+    """Take in a batch as the consumer does, without the bus."""
+    with transaction(worker.engine) as session:
+        worker.write(session, inbox.take_in(session, messages, now), now)
+
+
+def about(placement_id: str, message: Message) -> Message:
+    """The same news of another placement."""
+    changed: dict[str, Any] = {"placement_id": placement_id}
+    if isinstance(message.data, DocumentIssued):
+        changed["document_id"] = f"{placement_id} {message.data.document_id}"
+    return replace(message, id=f"{placement_id} {message.id}", data=replace(message.data, **changed))
+
+
+def test_any_order_and_any_repetition_of_the_same_news_lead_to_the_same_deadlines(tmp_path: Path, clock: Clock) -> None:
+    worker, names = a_worker(SERVICE, tmp_path, clock), (f"p{number}" for number in count())
+
+    @settings(max_examples=100, deadline=None)
+    @given(ways())
+    @example(([a_message(LAST, 2), a_message(DOCUMENTS[0])], [[a_message(DOCUMENTS[0])], [a_message(LAST, 2), a_message(NEWS[1], 1)]]))
+    def in_any_order(way: tuple[list[Message], list[list[Message]]]) -> None:
+        told, retold = way
+        first, second = next(names), next(names)
+        for message in told:
+            hear(worker, [about(first, message)], clock())
+        for batch in retold:
+            hear(worker, [about(second, message) for message in batch], clock())
+        assert in_force(worker, first) == in_force(worker, second)
+        assert {rule: due for rule, due, *_ in in_force(worker, first)} == DUE
+
+    in_any_order()
+
+
+def test_deadlines_and_what_is_said_of_them_are_written_together(tmp_path: Path, clock: Clock) -> None:
+    worker = a_worker(SERVICE, tmp_path, clock)
+    hear(worker, [a_message(a_placement()), a_message(a_document())], clock())
+    with transaction(worker.engine) as session:
+        said = [read_message(row.body).data for row in session.scalars(select(outbox.OutboxRow).order_by(outbox.OutboxRow.position))]
+        assert len(Known(session, {"p1"}).files["p1"].deadlines) == 7
+    assert [event.type for event in said] == ["deadline.set"] * 7 + ["deadline.met"]
+
+
+def test_a_message_over_the_bus_is_handled_once_however_often_it_is_sent(tmp_path: Path, clock: Clock) -> None:
+    worker = a_worker(SERVICE, tmp_path, clock)
+    for _ in range(3):
+        with transaction(worker.engine) as session:
+            outbox.add(session, [a_message(a_placement()), a_message(a_document())], clock())
+        settle(worker)
+        worker.relay.republish(clock() - timedelta(days=1))
+    settle(worker)
+    assert len(in_force(worker)) == 7
+    with transaction(worker.engine) as session:
+        types = [row.type for row in session.scalars(select(outbox.OutboxRow))]
+    assert (types.count("deadline.set"), types.count("deadline.met")) == (7, 1)
+    assert clock().date() == FIRST
+
+
+def test_an_overtaken_update_is_ignored_and_a_withdrawal_cannot_be_undone_by_older_news(tmp_path: Path, clock: Clock) -> None:
+    worker = a_worker(SERVICE, tmp_path, clock)
+    hear(worker, [a_message(a_placement(start_date=date(2027, 9, 1)), 5)], clock())
+    hear(worker, [a_message(a_placement(), 4)], clock())
+    assert {start for _, start, *_ in in_force(worker)} == {due + timedelta(weeks=4) for due in DUE.values()}
+    hear(worker, [a_message(PlacementWithdrawn(placement_id="p1", reason="closed"), 6), a_message(a_placement(), 3)], clock())
+    assert in_force(worker) == set()
