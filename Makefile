@@ -1,5 +1,6 @@
 # `make` prints this help. Nothing needs preparing: Python 3.11 or 3.12, a C compiler and git.
-PYTHON ?= $(shell command -v python3.12 || command -v python3.11 || command -v python3)
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
+PYTHON ?= $(shell for python in python3.12 python3.11 python3 python; do $$python -c '$(FITS)' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
@@ -11,7 +12,7 @@ help: ## Print this help
 setup: $(BIN)/.installed ## Make .venv and install what is pinned in requirements-dev.txt
 
 $(BIN)/.installed: requirements-dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 12) else "Python 3.11 or 3.12 is needed (the rule engine cannot be imported on 3.13); this is %d.%d. Try: make PYTHON=python3.11" % v)'
+	@test -n "$(PYTHON)" && $(PYTHON) -c '$(FITS)' || { echo "Python 3.11 or 3.12 is needed (the rule engine cannot be imported on 3.13). Name yours: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@command -v cc >/dev/null || command -v gcc >/dev/null || { echo "A C compiler is needed (durable_rules is built from source); on Debian: apt-get install build-essential" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
