@@ -20,12 +20,13 @@ from shared.worker import Handler, Say, today
 
 
 class Known:
-    """The files of the placements that a batch is about, and the receipts it brings."""
+    """The files of the placements that a batch is about, and the receipts of its alerts, by alert key."""
 
-    def __init__(self, session: Session, placement_ids: Iterable[str]) -> None:
+    def __init__(self, session: Session, placement_ids: Iterable[str], alert_keys: Iterable[str] = ()) -> None:
         self._session = session
         self.files: dict[str, decisions.PlacementFile] = defaultdict(decisions.PlacementFile)
-        self.receipts: list[AlertReceipt] = []
+        receipts = session.scalars(select(AlertReceipt).where(AlertReceipt.alert_key.in_(set(alert_keys))))
+        self.receipts = {receipt.alert_key: receipt for receipt in receipts}
         wanted = set(placement_ids)
         for placement in session.scalars(select(Placement).where(Placement.placement_id.in_(wanted))):
             self.files[placement.placement_id].placement = placement
@@ -41,13 +42,14 @@ class Known:
             store(self._session, policy, decision, datetime.fromisoformat(decision.body["made_at"]), decisions.POLICY)
         for file in self.files.values():
             yield from file.rows()
-        yield from map(self._session.merge, self.receipts)
+        yield from self.receipts.values()
 
 
 def read(session: Session, messages: Sequence[Message]) -> Known:
-    """What a batch needs, in three queries."""
-    about = (message.data for message in messages if isinstance(message.data, PlacementUpdated | PlacementWithdrawn | DocumentIssued))
-    return Known(session, {event.placement_id for event in about})
+    """What a batch needs, in four queries."""
+    events = [message.data for message in messages]
+    placements = {event.placement_id for event in events if isinstance(event, PlacementUpdated | PlacementWithdrawn | DocumentIssued)}
+    return Known(session, placements, {event.alert_key for event in events if isinstance(event, AlertSent | AlertFailed)})
 
 
 def placement_updated(known: Known, message: Message, now: datetime) -> Iterable[Say]:
@@ -75,11 +77,14 @@ def alert_settled(known: Known, message: Message, now: datetime) -> Iterable[Say
     """An alert went out or could not: kept as evidence beside what it was about."""
     event = message.data
     assert isinstance(event, AlertSent | AlertFailed)
-    sent = isinstance(event, AlertSent)
-    detail = event.sent_at.isoformat() if isinstance(event, AlertSent) else event.reason
-    known.receipts.append(
-        AlertReceipt(event.alert_key, event.regarding, event.kind, event.recipient_id, event.channel, "sent" if sent else "failed", detail)
-    )
+    status, detail = ("sent", event.sent_at.isoformat()) if isinstance(event, AlertSent) else ("failed", event.reason)
+    receipt = known.receipts.get(event.alert_key)
+    if receipt is None:
+        known.receipts[event.alert_key] = AlertReceipt(
+            event.alert_key, event.regarding, event.kind, event.recipient_id, event.channel, status, detail
+        )
+    elif receipt.status != "sent":  # an alert that went out stays so, whatever is heard late
+        receipt.recipient_id, receipt.status, receipt.detail = event.recipient_id, status, detail
     return ()
 
 
