@@ -83,9 +83,14 @@ class DecisionRequest(Schema):
 
         unknown = RAISE
 
-    facts = shapes.Dict(keys=shapes.String(), required=True)
-    as_at = shapes.Date(load_default=None, allow_none=True)
-    subject = shapes.String(load_default="")
+    error_messages = {"unknown": "is not taken here; a request has facts, as_at and subject."}  # noqa: RUF012 (marshmallow's)
+    facts = shapes.Dict(
+        keys=shapes.String(),
+        required=True,
+        error_messages={"required": "are missing: an object of names and values.", "invalid": "must be an object of names and values."},
+    )
+    as_at = shapes.Date(load_default=None, allow_none=True, error_messages={"invalid": "must be a date such as 2021-06-01."})
+    subject = shapes.String(load_default="", error_messages={"invalid": "must be text."})
 
 
 def create_service(

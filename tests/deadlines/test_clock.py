@@ -48,13 +48,13 @@ BOTH = ["placement-information-to-host", "placement-information-to-trainee"]
 
 
 def test_day_by_day_every_deadline_approaches_once_and_is_missed_once(worker: Worker, clock: Clock) -> None:
-    days = {}
+    days: dict[tuple[str, str], date] = {}
     for number in range(90):
         day = clock.on(date(2027, 5, 5) + number * DAY).date()
         before = len(strokes(worker))
         while tick(worker, clock()):
             pass
-        days |= {stroke: day for stroke in strokes(worker)[before:]}
+        days |= dict.fromkeys(strokes(worker)[before:], day)
     assert len(strokes(worker)) == len(days) == 14
     due = {"placement": WEEK_12, "work": WEEK_8, "contract": WEEK_8, "pay": WEEK_8, "duty": WEEK_6}
     for (kind, rule), day in days.items():
