@@ -88,8 +88,7 @@ def test_a_duration_is_shown_with_both_ends_and_its_unit() -> None:
 
 
 def test_a_record_is_shown_in_the_order_of_its_declaration_without_what_was_not_said() -> None:
-    [record] = then("{duties: [{when: 2027-08-04, who: host, sure: true}]}")["duties"]  # type: ignore[misc,has-type]
-    shown = OUTCOME["duties"].show((record,))
+    shown = OUTCOME["duties"].show(then("{duties: [{when: 2027-08-04, who: host, sure: true}]}")["duties"])
     assert [list(item.items()) for item in shown] == [[("who", "host"), ("when", "2027-08-04"), ("sure", True)]]
 
 

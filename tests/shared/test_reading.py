@@ -83,7 +83,7 @@ def test_an_empty_file_is_refused(text: str) -> None:
 
 def test_a_file_that_is_not_utf_8_is_refused_by_its_shown_name(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_bytes(b"a: \xff\xfe")
-    with pytest.raises(PolicyError, match="^shown/x.yaml: the file must be UTF-8 text"):
+    with pytest.raises(PolicyError, match=r"^shown/x\.yaml: the file must be UTF-8 text"):
         read_yaml(tmp_path / "x.yaml", "shown/x.yaml")
 
 

@@ -1,0 +1,209 @@
+"""deadlines over HTTP: TIS messages in; placements, deadlines and compliance out."""
+
+import json
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+
+from services.deadlines.app import SERVICE, create_app
+from services.deadlines.models import Deadline
+from shared.database import transaction
+from shared.events import AlertFailed, AlertSent, Event, PlacementWithdrawn
+from shared.outbox import OutboxRow
+from shared.worker import Worker
+from tests.deadlines.stories import WEEK_8
+from tests.deadlines.test_upstream import tis
+from tests.helpers import Clock, a_document, a_message, a_placement, a_worker, cloud_event, settle
+
+
+@pytest.fixture
+def worker(tmp_path: Path, clock: Clock) -> Worker:
+    return a_worker(SERVICE, tmp_path, clock)
+
+
+@pytest.fixture
+def client(worker: Worker) -> FlaskClient:
+    return create_app(worker.config, worker).test_client()
+
+
+def hear(worker: Worker, *events: Event, sequence: int = 1) -> None:
+    for number, event in enumerate(events, start=sequence):
+        worker.handle(a_message(event, number).to_json().encode(), worker.clock())
+
+
+def in_outbox(worker: Worker) -> int:
+    with transaction(worker.engine) as session:
+        return session.scalar(select(func.count(OutboxRow.position))) or 0
+
+
+def pointers(answer: Any) -> set[str]:
+    return {entry["pointer"] for entry in answer.get_json()["errors"]}
+
+
+# ---- upstream ----------------------------------------------------------------------------------------------------
+
+
+def test_one_tis_message_sets_the_deadlines_of_its_placement(worker: Worker, client: FlaskClient) -> None:
+    answer = client.post("/deadlines/upstream/tis", json=tis())
+    assert (answer.status_code, answer.get_json()["taken"], answer.get_json()["new"]) == (202, 1, 1)
+    settle(worker)
+    shown = client.get("/deadlines/placements/2104620").get_json()
+    assert (shown["host"], shown["start_date"], shown["whole_time_equivalent"]) == ("RXN", "2027-08-04", "0.800")
+    assert {deadline["due"] for deadline in shown["deadlines"]} == {"2027-05-12", "2027-06-09", "2027-06-23"}
+
+
+def test_a_list_and_json_lines_say_the_same_and_what_is_known_is_not_new(client: FlaskClient) -> None:
+    raws = [tis(), tis("update", at="2027-04-28T09:00:00Z", gradeAbbreviation="ST3"), tis()]
+    first = client.post("/deadlines/upstream/tis", json=raws).get_json()
+    assert (first["taken"], first["new"]) == (3, 2)
+    lines = "\n".join([*map(json.dumps, raws), "", ""])
+    again = client.post("/deadlines/upstream/tis", data=lines, content_type="application/x-ndjson").get_json()
+    assert (again["taken"], again["new"], again["ids"]) == (3, 0, first["ids"])
+
+
+def test_all_are_taken_or_none_and_every_wrong_field_is_named_by_its_line(worker: Worker, client: FlaskClient) -> None:
+    raws = [tis(), tis(specialty=None, traineeId=None), tis(trainingBodyName="Nowhere"), 7]
+    answer = client.post("/deadlines/upstream/tis", json=raws)
+    assert (answer.status_code, answer.content_type) == (422, "application/problem+json")
+    assert pointers(answer) == {
+        "#/1/record.data.specialty",
+        "#/1/record.data.traineeId",
+        "#/2/record.data.trainingBodyName",
+        "#/3/record",
+    }
+    assert in_outbox(worker) == 0
+
+
+def test_a_body_that_is_not_json_is_refused(worker: Worker, client: FlaskClient) -> None:
+    answer = client.post("/deadlines/upstream/tis", data="{", content_type="application/json")
+    assert answer.status_code == 422
+    assert "not JSON" in answer.get_json()["detail"]
+    assert in_outbox(worker) == 0
+
+
+def test_an_overtaken_tis_message_changes_nothing_and_a_delete_withdraws(worker: Worker, client: FlaskClient) -> None:
+    newer = tis("update", at="2027-05-02T09:00:00Z", dateFrom="2027-09-01")
+    client.post("/deadlines/upstream/tis", json=[newer, tis()])
+    settle(worker)
+    assert client.get("/deadlines/placements/2104620").get_json()["start_date"] == "2027-09-01"
+    client.post("/deadlines/upstream/tis", json=tis("delete", at="2027-05-03T09:00:00Z"))
+    settle(worker)
+    shown = client.get("/deadlines/placements/2104620").get_json()
+    assert shown["withdrawn"] == "deleted in TIS"
+    assert {deadline["state"] for deadline in shown["deadlines"]} == {"withdrawn"}
+
+
+def test_cloud_events_are_taken_but_what_tripartite_says_itself_is_not(worker: Worker, client: FlaskClient) -> None:
+    assert client.post("/deadlines/events", json=[cloud_event(a_placement()), cloud_event(a_document())]).status_code == 202
+    settle(worker)
+    shown = client.get("/deadlines/placements/p1").get_json()
+    assert [document["document_id"] for document in shown["documents"]] == ["work-schedule-trainee-2027-06-09"]
+    said = json.loads(a_message(failed()).to_json())
+    assert pointers(client.post("/deadlines/events", json=said)) == {"#/0/type"}
+
+
+# ---- one placement -----------------------------------------------------------------------------------------------
+
+
+def test_nobody_heard_of_the_placement_though_a_document_of_it_is_kept(worker: Worker, client: FlaskClient) -> None:
+    hear(worker, a_document())
+    answer = client.get("/deadlines/placements/p1")
+    assert (answer.status_code, answer.get_json()["title"]) == (404, "Not found")
+
+
+def test_a_late_deadline_is_shown_with_the_chain_that_made_it_late(worker: Worker, client: FlaskClient, clock: Clock) -> None:
+    hear(worker, a_placement(), a_document("placement-information", "host", date(2027, 5, 20)))
+    clock.on(WEEK_8 + timedelta(days=1))
+    shown = client.get("/deadlines/placements/p1").get_json()["deadlines"]
+    [schedule] = [deadline for deadline in shown if deadline["deadline_id"] == "p1/work-schedule-to-trainee/1"]
+    assert schedule["late_caused_by"] == "national-body"
+    assert schedule["late_chain"] == [
+        {"deadline": "p1/placement-information-to-host/1", "owner": "national-body", "days_late": 8},
+        {"deadline": "p1/work-schedule-to-lead-employer/1", "owner": "host", "days_late": None},
+        {"deadline": "p1/work-schedule-to-trainee/1", "owner": "lead-employer", "days_late": None},
+    ]
+    [roster] = [deadline for deadline in shown if deadline["duty"] == "duty-roster"]
+    assert "late_caused_by" not in roster, "not due yet"
+
+
+def test_ended_revisions_stay_to_be_read_with_their_reason(worker: Worker, client: FlaskClient) -> None:
+    hear(worker, a_placement(), a_placement(start_date=date(2027, 9, 1)))
+    shown = client.get("/deadlines/placements/p1").get_json()["deadlines"]
+    assert [(deadline["revision"], deadline["state"]) for deadline in shown] == [(1, "withdrawn")] * 7 + [(2, "set")] * 7
+    assert shown[0]["reason"] == "the start moved from 2027-08-04 to 2027-09-01"
+
+
+def failed() -> AlertFailed:
+    about = {"kind": "deadline-missed", "regarding": "p1/contract-to-trainee/1", "recipient_id": "t1", "channel": "email"}
+    return AlertFailed(alert_key="k1", reason="No address.", **about)
+
+
+def test_what_became_of_the_alerts_is_shown_beside_the_placement(worker: Worker, client: FlaskClient, clock: Clock) -> None:
+    sent = AlertSent(alert_key="k2", kind="placement-notice", regarding="p1", recipient_id="t1", channel="inbox", sent_at=clock())
+    hear(worker, a_placement(), failed(), sent)
+    alerts = client.get("/deadlines/placements/p1").get_json()["alerts"]
+    assert {(alert["kind"], alert["status"], alert["detail"]) for alert in alerts} == {
+        ("deadline-missed", "failed", "No address."),
+        ("placement-notice", "sent", "2027-05-05T12:00:00+00:00"),
+    }
+
+
+def test_the_decision_behind_a_deadline_can_be_read_and_replayed(worker: Worker, client: FlaskClient) -> None:
+    hear(worker, a_placement(), a_placement(grade="ST4"))
+    with transaction(worker.engine) as session:
+        [decision_id] = set(session.scalars(select(Deadline.decision_id)))
+    decision = client.get(f"/deadlines/decisions/{decision_id}")
+    assert decision.get_json()["facts"]["host_is_lead_employer"] is False
+    assert client.get(f"/deadlines/decisions/{decision_id}/replay").data == decision.data
+
+
+# ---- lists -------------------------------------------------------------------------------------------------------
+
+
+def test_deadlines_are_listed_by_host_and_state_page_by_page(worker: Worker, client: FlaskClient) -> None:
+    other = a_placement(placement_id="p2", host="R0A", host_name="Manchester University NHS Foundation Trust")
+    hear(worker, a_placement(), other, a_document("contract", "trainee"))
+    met = client.get("/deadlines/deadlines?host=RXN&status=met").get_json()
+    assert ([item["deadline_id"] for item in met["items"]], met["next"]) == (["p1/contract-to-trainee/1"], None)
+    ids: list[str] = []
+    after: str | None = ""
+    while after is not None:
+        found: dict[str, Any] = client.get("/deadlines/deadlines", query_string={"limit": 5, "after": after}).get_json()
+        ids += [item["deadline_id"] for item in found["items"]]
+        after = found["next"]
+    assert len(ids) == 14
+    assert ids == sorted(set(ids))
+
+
+@pytest.mark.parametrize("query", ["status=overdue", "limit=0", "limit=201", "limit=many"])
+def test_a_list_that_cannot_be_made_is_refused_by_the_name_of_the_field(client: FlaskClient, query: str) -> None:
+    answer = client.get(f"/deadlines/deadlines?{query}")
+    assert (answer.status_code, pointers(answer)) == (422, {f"#/{query.split('=')[0]}"})
+
+
+# ---- compliance --------------------------------------------------------------------------------------------------
+
+
+def test_compliance_is_by_host_and_by_the_month_of_the_start(worker: Worker, client: FlaskClient, clock: Clock) -> None:
+    december = a_placement(placement_id="p2", start_date=date(2027, 12, 31), end_date=date(2028, 6, 1))
+    withdrawn = a_placement(placement_id="p3")
+    hear(worker, a_placement(), december, withdrawn, a_document("duty-roster", "trainee", date(2027, 6, 1)))
+    met = a_document("duty-roster", "trainee", date(2027, 6, 1), placement_id="p3", document_id="of p3")
+    hear(worker, met, PlacementWithdrawn(placement_id="p3", reason="closed"), sequence=9)
+    clock.on(date(2028, 1, 1))
+    shown = client.get("/deadlines/compliance?by=host&rotation=2027-12&host=RXN").get_json()
+    assert (shown["as_at"], shown["target_percent"]) == ("2028-01-01", 90)
+    assert shown["total"]["duty_roster_6_weeks"] == {"on_time": 0, "due": 1, "percent": "0.0", "meets_target": False}
+    both = client.get("/deadlines/compliance").get_json()
+    assert both["hosts"][0]["duty_roster_6_weeks"] == {"on_time": 1, "due": 2, "percent": "50.0", "meets_target": False}
+    assert client.get("/deadlines/compliance?host=R0A").get_json()["total"]["bundle"]["meets_target"] is None
+
+
+@pytest.mark.parametrize("query", ["by=trainee", "rotation=2027-13", "rotation=2027", "rotation=august"])
+def test_a_table_that_cannot_be_made_is_refused_by_the_name_of_the_field(client: FlaskClient, query: str) -> None:
+    answer = client.get(f"/deadlines/compliance?{query}")
+    assert (answer.status_code, pointers(answer)) == (422, {f"#/{query.split('=')[0]}"})

@@ -1,0 +1,102 @@
+"""Cases over HTTP: what they show, and that every read of one leaves a row."""
+
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from services.responsibility.app import SERVICE, create_app
+from services.responsibility.models import CaseRead
+from shared.database import transaction
+from shared.events import Event
+from shared.worker import Worker
+from tests.helpers import Clock, a_concern, a_message, a_worker, cloud_event, settle
+
+
+@pytest.fixture
+def worker(tmp_path: Path, clock: Clock) -> Worker:
+    worker = a_worker(SERVICE, tmp_path, clock)
+    for event in (
+        a_concern({"kind": "conduct"}),
+        a_concern({"kind": "capability"}, concern_id="c2"),
+        a_concern({"kind": "health"}, concern_id="c3"),
+    ):
+        hear(worker, event)
+    return worker
+
+
+@pytest.fixture
+def client(worker: Worker) -> FlaskClient:
+    return create_app(worker.config, worker).test_client()
+
+
+def hear(worker: Worker, event: Event) -> None:
+    worker.handle(a_message(event).to_json().encode(), worker.clock())
+
+
+def reads(worker: Worker) -> list[tuple[str, str, str]]:
+    with transaction(worker.engine) as session:
+        rows = session.scalars(select(CaseRead).order_by(CaseRead.id))
+        return [(row.concern_id, row.read_at.isoformat(), row.address) for row in rows]
+
+
+def test_a_case_shows_who_owns_it_what_comes_first_and_who_must_be_told(client: FlaskClient) -> None:
+    shown = client.get("/responsibility/cases/c1").get_json()
+    assert (shown["status"], shown["owner"], shown["decides"], shown["version"]) == ("assigned", "lead-employer", "lead-employer", 1)
+    assert shown["first"] == [
+        {"who": "lead-employer", "does": "discusses the case before any referral to the GMC", "with": "postgraduate-dean"}
+    ]
+    assert {party["who"] for party in shown["told"]} == {"postgraduate-dean", "revalidation-team", "doctor-in-training"}
+    assert (shown["doctor_reference"], shown["facts"]) == ("DR-0001", {"kind": "conduct"})
+
+
+def test_a_case_that_needs_facts_shows_the_question_for_each(client: FlaskClient) -> None:
+    shown = client.get("/responsibility/cases/c2").get_json()
+    assert (shown["status"], shown["owner"]) == ("needs-facts", "")
+    [need] = shown["needs"]
+    assert (need["fact"], need["type"]) == ("ftp_severe", "boolean")
+    assert need["ask"].endswith("?")
+
+
+def test_a_concern_that_nobody_leads_says_not_stated_rather_than_a_guess(client: FlaskClient) -> None:
+    shown = client.get("/responsibility/cases/c3").get_json()
+    assert {shown["owner"], shown["case_manager"], shown["decides"]} == {"not-stated"}
+
+
+def test_every_read_of_a_case_leaves_a_row(worker: Worker, client: FlaskClient) -> None:
+    client.get("/responsibility/cases/c1")
+    client.get("/responsibility/cases/c1")
+    client.get("/responsibility/cases?limit=2")
+    now = "2027-05-05T12:00:00+00:00"
+    assert reads(worker) == [(concern, now, "127.0.0.1") for concern in ("c1", "c1", "c1", "c2")]
+
+
+def test_what_was_not_shown_was_not_read(worker: Worker, client: FlaskClient) -> None:
+    answer = client.get("/responsibility/cases/c9")
+    assert (answer.status_code, answer.get_json()["title"]) == (404, "Not found")
+    client.get("/responsibility/cases?status=assigned")
+    assert [concern for concern, *_ in reads(worker)] == ["c1", "c3"]
+
+
+def test_cases_are_listed_by_status_and_page_by_page(client: FlaskClient) -> None:
+    first = client.get("/responsibility/cases?limit=2").get_json()
+    assert ([case["concern_id"] for case in first["items"]], first["next"]) == (["c1", "c2"], "c2")
+    rest = client.get(f"/responsibility/cases?limit=2&after={first['next']}").get_json()
+    assert ([case["concern_id"] for case in rest["items"]], rest["next"]) == (["c3"], None)
+    waiting = client.get("/responsibility/cases?status=needs-facts").get_json()
+    assert [case["concern_id"] for case in waiting["items"]] == ["c2"]
+
+
+def test_a_concern_can_be_raised_over_http_and_is_a_case_once_it_is_heard(worker: Worker, client: FlaskClient) -> None:
+    assert client.post("/responsibility/events", json=cloud_event(a_concern({"kind": "conduct"}, concern_id="c4"))).status_code == 202
+    settle(worker)
+    assert client.get("/responsibility/cases/c4").get_json()["status"] == "assigned"
+
+
+def test_the_decision_of_a_case_can_be_read_and_replayed(client: FlaskClient) -> None:
+    decision_id = client.get("/responsibility/cases/c1").get_json()["decision_id"]
+    decision = client.get(f"/responsibility/decisions/{decision_id}")
+    assert [because["rule"] for because in decision.get_json()["because"]][:2] == ["conduct-is-the-employers", "conduct-is-not-the-deans"]
+    assert client.get(f"/responsibility/decisions/{decision_id}/replay").data == decision.data
+    assert "DR-0001" not in decision.get_data(as_text=True), "a decision is about facts, not about a doctor"

@@ -1,0 +1,300 @@
+"""Every event through its CloudEvent and back; what does not fit is refused, field by field; who says and hears what is true."""
+
+import importlib
+import json
+import re
+from dataclasses import fields, replace
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from shared import events
+from shared.errors import MalformedEvent
+from shared.events import (
+    EVENTS,
+    AlertFailed,
+    AlertSent,
+    ConcernRaised,
+    DeadlineApproaching,
+    DeadlineEvent,
+    DeadlineMet,
+    DeadlineMissed,
+    DeadlineSet,
+    DeadlineWithdrawn,
+    Event,
+    PlacementWithdrawn,
+    PostMoveDecided,
+    ProcurementRouted,
+    ResponsibilityAssigned,
+    data_json,
+    microseconds,
+    read_message,
+    say,
+)
+from tests.helpers import SOURCE, a_concern, a_document, a_message, a_placement, a_recipient, cloud_event
+
+SERVICES = ("eligibility", "deadlines", "responsibility", "notifications")
+NOW = datetime(2027, 5, 5, 9, tzinfo=UTC)
+DEADLINE: dict[str, Any] = {
+    "deadline_id": "d1",
+    "placement_id": "p1",
+    "trainee_id": "t1",
+    "host": "RXN",
+    "host_name": "Lancashire Teaching Hospitals",
+    "lead_employer": "RBN",
+    "duty": "work-schedule",
+    "owner": "host",
+    "recipient": "trainee",
+    "due": date(2027, 6, 9),
+    "start_date": date(2027, 8, 4),
+    "decision_id": "e1",
+}
+ALERT: dict[str, Any] = {"alert_key": "a1", "kind": "placement-notice", "regarding": "p1", "recipient_id": "t1", "channel": "email"}
+EXAMPLES: list[Event] = [
+    a_placement(whole_time_equivalent=Decimal("0.60")),
+    PlacementWithdrawn(placement_id="p1", reason="The trainee left “for good”\n(naïvely)."),
+    a_document(),
+    a_recipient(),
+    a_recipient(email=None, name="Zoë"),
+    a_concern({"about_conduct": True, "days": 3, "kind": "red"}),
+    ProcurementRouted(procurement_id="x", decision_id="e1", route="one-quotation", as_at=date(2027, 5, 5)),
+    PostMoveDecided(post_id="x", decision_id="e1", verdict="may-move", as_at=date(2027, 5, 5)),
+    DeadlineSet(**DEADLINE),
+    DeadlineApproaching(**DEADLINE),
+    DeadlineMet(**DEADLINE, issued_on=date(2027, 6, 10), days_late=1),
+    DeadlineMissed(**DEADLINE, caused_by="national-body"),
+    DeadlineWithdrawn(**DEADLINE, reason="The host changed."),
+    ResponsibilityAssigned(
+        concern_id="c1",
+        doctor_reference="DR-0001",
+        lead_employer="RBN",
+        host="RXN",
+        decision_id="e1",
+        owner="lead-employer",
+        case_manager="medical-director",
+        told=[{"who": "dean", "when": "now"}, {}],
+    ),
+    AlertSent(**ALERT, sent_at=datetime(2027, 5, 5, 9, 0, 0, 123456, tzinfo=UTC)),
+    AlertFailed(**ALERT, reason="There is no address."),
+]
+
+
+def refused(envelope: Any) -> dict[str, str]:
+    """The problems for which a message is refused."""
+    with pytest.raises(MalformedEvent) as caught:
+        read_message(envelope)
+    return caught.value.errors
+
+
+def placement(**data: Any) -> dict[str, Any]:
+    """The CloudEvent of a placement, with some of its data spoilt."""
+    envelope = cloud_event(a_placement())
+    return {**envelope, "data": {**envelope["data"], **data}}
+
+
+# ---- round trip --------------------------------------------------------------------------------------------------
+
+
+def test_there_is_an_example_of_every_event() -> None:
+    assert {type(event) for event in EXAMPLES} == set(EVENTS.values())
+
+
+@pytest.mark.parametrize("event", EXAMPLES, ids=[event.type for event in EXAMPLES])
+def test_an_event_comes_back_from_its_cloud_event_as_it_was(event: Event) -> None:
+    message = say(event, SOURCE, NOW, 7, a_message(a_placement()))
+    text = message.to_json()
+    assert read_message(text) == read_message(text.encode()) == read_message(json.loads(text)) == message
+    assert read_message(text).to_json() == text
+
+
+@pytest.mark.parametrize("event", EXAMPLES, ids=[event.type for event in EXAMPLES])
+def test_an_envelope_is_a_cloud_event(event: Event) -> None:
+    envelope = cloud_event(event, 7)
+    assert (envelope["specversion"], envelope["type"], envelope["subject"]) == ("1.0", event.type, event.subject)
+    assert (envelope["datacontenttype"], envelope["sequence"]) == ("application/json", "00000000000000000007")
+    assert envelope["time"] == "2027-05-05T09:00:00.000000Z"
+    assert list(envelope["data"]) == [field.name for field in fields(event)]
+
+
+@pytest.mark.parametrize("event", EXAMPLES, ids=[event.type for event in EXAMPLES])
+def test_fields_that_a_newer_producer_adds_are_ignored(event: Event) -> None:
+    envelope = cloud_event(event)
+    newer = {**envelope, "shoesize": 42, "data": {**envelope["data"], "shoe_size": 42}}
+    assert read_message(newer) == read_message(envelope)
+
+
+@pytest.mark.parametrize("event", EXAMPLES, ids=[event.type for event in EXAMPLES])
+def test_every_field_that_is_lacking_has_its_own_entry(event: Event) -> None:
+    assert set(refused({**cloud_event(event), "data": {}})) == {f"data.{field.name}" for field in fields(event)}
+
+
+# ---- what does not fit -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"start_date": "soon"}, "start_date", "date"),
+        ({"start_date": "2027-02-30"}, "start_date", "date"),
+        ({"start_date": 20270804}, "start_date", "date"),
+        ({"trainee_id": 3}, "trainee_id", "string"),
+        ({"trainee_id": None}, "trainee_id", "null"),
+        ({"site": "x" * 501}, "site", "500"),
+        ({"whole_time_equivalent": "full"}, "whole_time_equivalent", "number"),
+        ({"whole_time_equivalent": "-0.1"}, "whole_time_equivalent", "greater than or equal to 0"),
+        ({"whole_time_equivalent": "NaN"}, "whole_time_equivalent", "nan or infinity"),
+        ({"end_date": "2027-08-03"}, "end_date", "must not come before 2027-08-04"),
+        ({"placement_id": "  "}, "placement_id", "must not be empty"),
+    ],
+)
+def test_a_field_that_does_not_fit_is_refused_by_name(changes: dict[str, Any], field: str, words: str) -> None:
+    problems = refused(placement(**changes))
+    assert list(problems) == [f"data.{field}"]
+    assert words in problems[f"data.{field}"]
+
+
+def test_every_field_that_does_not_fit_has_an_entry() -> None:
+    wrong = {"start_date": "x", "grade": 3, "whole_time_equivalent": None}
+    assert set(refused(placement(**wrong))) == {f"data.{name}" for name in wrong}
+
+
+def test_a_word_that_is_none_of_the_choices_is_refused_with_all_of_them() -> None:
+    envelope = cloud_event(a_document())
+    assert "work-schedule" in refused({**envelope, "data": {**envelope["data"], "kind": "work-schedules"}})["data.kind"]
+
+
+@pytest.mark.parametrize("data", [None, [], "text", 3])
+def test_data_that_is_no_object_is_refused(data: Any) -> None:
+    assert len(refused({**cloud_event(a_placement()), "data": data})) == 1
+
+
+@pytest.mark.parametrize("raw", [b"", b"not json", b"\xff\xfe", b"[]", b"null", "3", b'{"a":'])
+def test_what_is_no_json_object_is_refused(raw: str | bytes) -> None:
+    with pytest.raises(MalformedEvent, match=r"(not JSON|must be a JSON object)"):
+        read_message(raw)
+
+
+def test_everything_that_is_wrong_with_an_envelope_is_said_at_once() -> None:
+    problems = refused({"specversion": "0.3", "id": "", "source": 3, "type": "placement.eaten", "time": "noon", "sequence": "first"})
+    assert set(problems) == {"specversion", "id", "source", "type", "time", "sequence"}
+    assert "'placement.eaten' is not an event of shared/events.py" in problems["type"]
+    assert set(refused({})) == {"specversion", "id", "source", "type", "time"}
+
+
+@pytest.mark.parametrize("time", ["2027-05-05T09:00:00", "2027-05-05", "yesterday", "", None, 3])
+def test_a_time_needs_its_offset(time: Any) -> None:
+    assert list(refused({**cloud_event(a_placement()), "time": time})) == ["time"]
+
+
+def test_a_time_is_brought_to_utc() -> None:
+    read = read_message({**cloud_event(a_placement()), "time": "2027-05-05T10:00:00+01:00"})
+    assert (read.time, read.time.utcoffset()) == (NOW, timedelta(0))
+    at = NOW.astimezone(timezone(timedelta(hours=5, minutes=30)))
+    assert json.loads(replace(read, time=at).to_json())["time"] == "2027-05-05T09:00:00.000000Z"
+
+
+def test_a_time_in_the_data_needs_its_offset_too() -> None:
+    envelope = cloud_event(EXAMPLES[-2])
+    assert list(refused({**envelope, "data": {**envelope["data"], "sent_at": "2027-05-05T09:00:00"}})) == ["data.sent_at"]
+
+
+# ---- sequence ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", ["7", 7, "007", "00000000000000000007"])
+def test_a_sequence_is_a_number_however_it_is_padded(given: Any) -> None:
+    assert read_message({**cloud_event(a_placement()), "sequence": given}).sequence == 7
+
+
+@pytest.mark.parametrize("given", ["-1", -1, "1.5", 1.5, "", True, "1" * 21, 2**63, "abc", [1]])
+def test_a_sequence_that_is_no_number_below_2_to_the_63_is_refused(given: Any) -> None:
+    assert list(refused({**cloud_event(a_placement()), "sequence": given})) == ["sequence"]
+
+
+def test_the_largest_sequence_is_taken() -> None:
+    assert read_message({**cloud_event(a_placement()), "sequence": 2**63 - 1}).sequence == 2**63 - 1
+
+
+def test_a_producer_that_does_not_count_is_ordered_by_its_time_to_the_microsecond() -> None:
+    envelope = {name: value for name, value in cloud_event(a_placement()).items() if name != "sequence"}
+    one = read_message({**envelope, "time": "2027-05-05T09:00:00.000001Z"})
+    two = read_message({**envelope, "time": "2027-05-05T09:00:00.000002Z"})
+    assert (one.sequence, two.sequence) == (microseconds(NOW) + 1, microseconds(NOW) + 2)
+
+
+# ---- ids ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_thing_said_again_is_the_same_message_whenever_it_is_said() -> None:
+    assert say(a_placement(), SOURCE, NOW, 1).key == say(a_placement(), SOURCE, NOW + timedelta(days=1), 1).key
+
+
+def test_whatever_is_said_differently_is_another_message() -> None:
+    messages = [
+        say(a_placement(), SOURCE, NOW, 1),
+        say(a_placement(), SOURCE, NOW, 2),
+        say(a_placement(), "urn:tripartite:other", NOW, 1),
+        say(a_placement(site="RXN01"), SOURCE, NOW, 1),
+        say(a_placement(placement_id="p2"), SOURCE, NOW, 1),
+        say(PlacementWithdrawn(placement_id="p1", reason=""), SOURCE, NOW, 1),
+    ]
+    assert len({message.key for message in messages}) == len(messages)
+
+
+def test_what_follows_from_a_message_carries_its_correlation() -> None:
+    first = a_message(a_placement())
+    second = say(a_document(), SOURCE, NOW, 1, first)
+    third = say(a_document(), SOURCE, NOW, 1, second)
+    assert (first.correlation_id, second.correlation_id, third.correlation_id) == ("", first.id, first.id)
+
+
+# ---- the classes and their table ---------------------------------------------------------------------------------
+
+
+def table() -> dict[type[Event], tuple[set[str], set[str]]]:
+    """The table of the module's docstring: event -> who says it, who hears it."""
+    by_name = {event.__name__: event for event in EVENTS.values()}
+    order = list(by_name)
+    found: dict[type[Event], tuple[set[str], set[str]]] = {}
+    for line in str(events.__doc__).splitlines():
+        cells = re.split(r"\s{2,}", line.strip())
+        if len(cells) != 3 or not cells[0][:1].isupper():
+            continue
+        said, heard = (set(re.split(r", ", cell)) for cell in cells[1:])
+        first, through, last = cells[0].partition(" … ")
+        names = order[order.index(first) : order.index(last) + 1] if through else cells[0].split(", ")
+        found |= {by_name[name]: (said, heard) for name in names}
+    return found
+
+
+def test_the_table_names_every_event() -> None:
+    assert set(table()) == set(EVENTS.values())
+
+
+def test_every_service_hears_what_the_table_says_and_nothing_else() -> None:
+    for service in SERVICES:
+        hears = set(importlib.import_module(f"services.{service}.consumers").CONSUMERS)
+        assert hears == {event for event, (_, heard) in table().items() if service in heard}, service
+
+
+def test_an_event_may_be_sent_in_exactly_if_no_service_says_it() -> None:
+    for event, (said, _) in table().items():
+        assert event.from_outside is not bool(said & set(SERVICES)), event.type
+
+
+def test_every_type_is_that_of_its_class_in_the_past_tense_and_names_a_field_as_its_subject() -> None:
+    for type_, event in EVENTS.items():
+        assert type_ == event.type
+        assert re.sub(r"\W", "", event.__name__.lower()) == type_.replace(".", "").replace("-", "")
+        assert event.about in {field.name for field in fields(event)}
+    assert DeadlineEvent not in EVENTS.values()
+
+
+def test_events_of_one_subject_share_a_stream_and_of_different_kinds_do_not() -> None:
+    withdrawn = PlacementWithdrawn(placement_id="p1", reason="")
+    assert a_placement().stream == withdrawn.stream == "placement/p1"
+    assert a_placement(placement_id="c1").stream != a_concern({}).stream
+    assert ConcernRaised.newer_wins
+    assert data_json(withdrawn) == {"placement_id": "p1", "reason": ""}
