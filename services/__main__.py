@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import click
-import structlog
 from rich.progress import Progress
 
 from shared.config import read_config
 from shared.decisions import new_id, stamp
 from shared.errors import PolicyError, TripartiteError, UnknownPolicy, Unreachable
-from shared.policies import load_policies
+from shared.logs import configure_logs
 from shared.policies.facts import read_facts
 from shared.policies.policy import Policy
 from shared.policies.reading import suggest
 from shared.rules import decide as take_decision
+from shared.rules import ready_policies
 from shared.worker import today
 
 NAMES = ("eligibility", "deadlines", "responsibility", "notifications")
@@ -47,9 +47,7 @@ def told_plainly(command: Callable[..., None]) -> Callable[..., None]:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Rules for postgraduate medical training, as services."""
-    renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
-    steps: list[Any] = [structlog.processors.add_log_level, structlog.processors.TimeStamper("iso"), structlog.processors.format_exc_info]
-    structlog.configure([*steps, renderer], logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    configure_logs()
 
 
 @main.command()
@@ -73,7 +71,7 @@ def demo(rotation: Path | None, data: Path) -> None:
 
 @main.command()
 @click.argument("service", required=False, type=click.Choice(NAMES))
-@click.option("--port", type=int, help="Port to listen on (TRIPARTITE_PORT).")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on (TRIPARTITE_PORT).")
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of the databases (TRIPARTITE_DATA).")
 @told_plainly
 def serve(service: str | None, port: int | None, data: Path | None) -> None:
@@ -115,7 +113,7 @@ def _pair(fact: str) -> tuple[str, str]:
 
 def find_policy(name: str) -> Policy:
     """A policy of any service, by name."""
-    every = {policy.name: policy for service in NAMES for policy in load_policies(service).values()}
+    every = {policy.name: policy for service in NAMES for policy in ready_policies(service).values()}
     if name not in every:
         raise UnknownPolicy(f"There is no policy “{name}”{suggest(name, every)}; there are {', '.join(every)}.")
     return every[name]
@@ -131,7 +129,7 @@ def policies() -> None:
 def list_policies() -> None:
     """Every policy with its service, its question and its edition."""
     for service in NAMES:
-        for policy in load_policies(service).values():
+        for policy in ready_policies(service).values():
             click.echo(f"{policy.name:22} {service:15} {policy.edition[:19]}  {policy.question}")
 
 

@@ -15,6 +15,7 @@ TRIPARTITE_LEASE_SECONDS     ``30``                   how long a relay or a send
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date
@@ -59,7 +60,7 @@ def read_config(environment: Mapping[str, str] | None = None, **overrides: Any) 
     known = {field.name for field in fields(Config)}
     problems = {f"TRIPARTITE_{name.upper()}": "there is no such setting." for name in given if name not in known and not _for_tests(name)}
     values: dict[str, Any] = {}
-    for name in known & given.keys():
+    for name in sorted(known & given.keys()):
         try:
             values[name] = _READERS[name](given[name])
         except ValueError as error:
@@ -75,7 +76,7 @@ def _for_tests(name: str) -> bool:
 
 def _between(least: int, most: int) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not text.isdigit() or not least <= int(text) <= most:
+        if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
             raise ValueError(f"must be a whole number from {least} to {most}, not {text!r}.")
         return int(text)
 
@@ -95,9 +96,11 @@ def _loopback(text: str) -> str:
 
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        if re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+            return date.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"must be a day such as 2027-05-05, not {text!r}.") from None
+        pass  # said below, with the form that is right
+    raise ValueError(f"must be a day such as 2027-05-05, not {text!r}.")
 
 
 def _url(*schemes: str) -> Callable[[str], str]:
@@ -109,9 +112,15 @@ def _url(*schemes: str) -> Callable[[str], str]:
     return read
 
 
+def _database_url(text: str) -> str:
+    if "{service}" not in text:
+        raise ValueError("must hold {service}, because each service owns its database: sqlite:////var/lib/tripartite/{service}.db.")
+    return _url("sqlite:///")(text)
+
+
 _READERS: dict[str, Callable[[str], Any]] = {
     "data": Path,
-    "database_url": _url("sqlite:///"),
+    "database_url": _database_url,
     "bus_url": _url("memory://"),
     "host": _loopback,
     "port": _between(1, 65535),

@@ -17,17 +17,19 @@ ResponsibilityAssigned                          responsibility                  
 AlertSent, AlertFailed                          notifications                         deadlines
 ==============================================  ====================================  ===============================
 
-**Newer wins**: of events whose class says ``newer_wins`` a consumer that has heard a later ``sequence`` for the subject ignores
-the earlier one, so order does not matter. All others state a fact that is taken in once, whenever it comes.
+**Newer wins**: of events whose class says ``newer_wins`` a consumer that has heard a later ``sequence`` for the subject (a later
+``time``, if another source said it) ignores the earlier one, so order does not matter. All others state a fact that is taken in once,
+whenever it comes.
 """
 
 import json
+import re
 import types
 import typing
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any, ClassVar, Literal, TypeVar
@@ -40,6 +42,16 @@ from shared.errors import MalformedEvent
 
 Role = Literal["trainee", "host", "lead-employer", "postgraduate-dean", "revalidation-team", "national-body", "commercial-team"]
 DocumentKind = Literal["placement-information", "work-schedule", "contract", "pay-breakdown", "duty-roster"]
+PlacementType = Literal[
+    "in-post",
+    "in-post-acting-up",
+    "in-post-extension",
+    "out-of-programme",
+    "parental-leave",
+    "long-term-sick",
+    "suspended",
+    "phased-return",
+]
 Owner = Literal["national-body", "lead-employer", "host"]
 Receiver = Literal["host", "lead-employer", "trainee"]
 Code = str | int | bool
@@ -54,6 +66,10 @@ class Event:
     about: ClassVar[str]
     newer_wins: ClassVar[bool] = False
     from_outside: ClassVar[bool] = False
+
+    def untimely(self, said: datetime) -> dict[str, str]:
+        """What cannot have been said at that time, by field; nothing for most events."""
+        return {}
 
     @property
     def subject(self) -> str:
@@ -86,7 +102,7 @@ class PlacementUpdated(Event):
     specialty: str
     grade: str
     whole_time_equivalent: Decimal
-    placement_type: str
+    placement_type: PlacementType
     start_date: date
     end_date: date
 
@@ -122,6 +138,12 @@ class DocumentIssued(Event):
     issued_by: str
     issued_on: date
     host: str
+
+    def untimely(self, said: datetime) -> dict[str, str]:
+        """Nobody can say today that a document went out tomorrow (wherever on earth it is today)."""
+        if self.issued_on <= (said + timedelta(hours=14)).date():
+            return {}
+        return {"data.issued_on": f"{self.issued_on} comes after the event's time, {said:%Y-%m-%d}; send the event once it was issued."}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -375,22 +397,39 @@ def read_message(raw: str | bytes | Mapping[str, Any]) -> Message:
     sequence = _sequence(envelope, time, problems)
     if problems or event is None:
         raise MalformedEvent("The message is not a usable CloudEvent.", problems)
+    data = read_event(event, envelope.get("data"))
+    if untimely := data.untimely(time):
+        raise MalformedEvent(f"The {event.type} cannot have been said at its time.", untimely)
     return Message(
         id=envelope["id"],
         source=envelope["source"],
         time=time,
         sequence=sequence,
-        data=read_event(event, envelope.get("data")),
+        data=data,
         correlation_id=str(envelope.get("correlationid") or ""),
         traceparent=str(envelope.get("traceparent") or ""),
     )
 
 
-def _parsed(raw: str | bytes) -> dict[str, Any]:
+def parse_json(raw: str | bytes) -> Any:
+    """JSON as RFC 8259 has it: no NaN, no bottomless nesting, no halves of characters.
+
+    :raises MalformedEvent: it is not.
+    """
     try:
-        found = json.loads(raw)
-    except ValueError as error:
-        raise MalformedEvent(f"The message is not JSON: {error}.") from error
+        found = json.loads(raw, parse_constant=_no_constant)
+        json.dumps(found, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise MalformedEvent(f"This is not usable JSON: {str(error) or type(error).__name__}.") from error
+    return found
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _parsed(raw: str | bytes) -> dict[str, Any]:
+    found = parse_json(raw)
     if not isinstance(found, dict):
         raise MalformedEvent("The message must be a JSON object, a CloudEvent in structured mode.")
     return found
@@ -401,7 +440,7 @@ def _time(envelope: Mapping[str, Any], problems: dict[str, str]) -> datetime:
         time = datetime.fromisoformat(str(envelope.get("time")))
     except ValueError:
         time = datetime.min
-    if time.tzinfo is None:
+    if time.tzinfo is None or not 1900 <= time.year <= 9000:
         problems["time"] = f"must be an RFC 3339 time with its offset, such as 2027-05-05T09:00:00Z, not {envelope.get('time')!r}."
         return datetime.now(UTC)
     return time.astimezone(UTC)
@@ -410,8 +449,8 @@ def _time(envelope: Mapping[str, Any], problems: dict[str, str]) -> datetime:
 def _sequence(envelope: Mapping[str, Any], time: datetime, problems: dict[str, str]) -> int:
     given = envelope.get("sequence")
     if given is None:
-        return microseconds(time)
-    if not str(given).isdigit() or len(str(given)) > 20 or int(str(given)) >= 2**63:
+        return max(0, microseconds(time))
+    if not re.fullmatch("[0-9]+", str(given)) or len(str(given)) > 20 or int(str(given)) >= 2**63:
         problems["sequence"] = f"must be a decimal number of at most 20 digits, below 2^63, not {given!r}."
         return 0
     return int(str(given))
@@ -467,21 +506,38 @@ def _shape(hint: Any) -> shapes.Field[Any]:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is types.UnionType and type(None) in arguments:
         inner = _shape(arguments[0])
-        return type(inner)(required=True, allow_none=True, validate=inner.validate)
+        return type(inner)(required=True, allow_none=True, validate=inner.validate, error_messages=_MISSING)
     if origin is Literal:
-        return shapes.String(required=True, validate=OneOf(arguments))
+        return shapes.String(required=True, validate=OneOf(arguments), error_messages=_MISSING)
     if origin is list:
         return shapes.List(_shape(arguments[0]), required=True)
     if origin is dict:
-        values = shapes.Raw() if arguments[1] is not str else shapes.String()
-        return shapes.Dict(keys=shapes.String(), values=values, required=True)
+        values = shapes.Raw(validate=_plain_fact) if arguments[1] is not str else shapes.String()
+        return shapes.Dict(keys=shapes.String(), values=values, required=True, validate=Length(max=100), error_messages=_MISSING)
     return _SCALARS[hint]()
 
 
+_MISSING: dict[str, Any] = {"required": "is missing.", "null": "must not be null."}
+
+
+def plain_text(text: str) -> None:
+    """Text that can be written anywhere: no lone surrogates, no control characters."""
+    if any(ord(sign) < 32 or 0xD800 <= ord(sign) <= 0xDFFF for sign in text):
+        raise ValidationError("must not hold control characters or halves of characters.")
+
+
+def _plain_fact(value: object) -> None:
+    """A fact as JSON has it: a text, a whole number, true or false."""
+    if not isinstance(value, str | int):
+        raise ValidationError("must be a text, a whole number, true or false; pounds and fractions stand in quotes.")
+    if isinstance(value, str):
+        plain_text(value)
+
+
 _SCALARS: dict[Any, Callable[[], shapes.Field[Any]]] = {
-    str: lambda: shapes.String(required=True, validate=Length(max=500)),
-    int: lambda: shapes.Integer(required=True, strict=True),
-    Decimal: lambda: shapes.Decimal(required=True, validate=Range(min=Decimal(0))),
-    date: lambda: shapes.Date(required=True, format="iso"),
-    datetime: lambda: shapes.AwareDateTime(required=True, format="iso"),
+    str: lambda: shapes.String(required=True, validate=[Length(max=500), plain_text], error_messages=_MISSING),
+    int: lambda: shapes.Integer(required=True, strict=True, error_messages=_MISSING),
+    Decimal: lambda: shapes.Decimal(required=True, validate=Range(min=Decimal(0), max=Decimal(100)), error_messages=_MISSING),
+    date: lambda: shapes.Date(required=True, format="iso", error_messages=_MISSING | {"invalid": "must be a date such as 2027-08-04."}),
+    datetime: lambda: shapes.AwareDateTime(required=True, format="iso", error_messages=_MISSING),
 }

@@ -3,7 +3,7 @@
 The rows of this file are written in the transaction that holds the effects of a batch:
 
 * ``inbox``: every message that was handled, by source and id. The same message again is skipped.
-* ``inbox_marks``: for events whose newest wins, the highest sequence heard per stream. Older news is skipped, for ever.
+* ``inbox_marks``: for events whose newest wins, the newest heard per stream. Older news is skipped, for ever.
 * ``quarantine``: messages that are undecodable, invalid or that a handler failed on: raw, with the reason and a count.
 """
 
@@ -28,11 +28,25 @@ class InboxRow(Base):
 
 
 class InboxMark(Base):
-    """The highest sequence heard of a stream."""
+    """The newest message heard of a stream."""
 
     __tablename__ = "inbox_marks"
     stream: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[str]
     sequence: Mapped[int] = mapped_column(BigInteger)
+    said_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    key: Mapped[str]
+
+    @classmethod
+    def of(cls, message: Message) -> "InboxMark":
+        """The mark that a message leaves."""
+        return cls(message.data.stream, message.source, message.sequence, message.time, message.key)
+
+    def is_older_than(self, message: Message) -> bool:
+        """Whether a message is newer: by its sequence within one source, by its time between two; the key breaks a tie."""
+        if self.source == message.source:
+            return (self.sequence, self.key) < (message.sequence, message.key)
+        return (self.said_at, self.key) < (message.time, message.key)
 
 
 class QuarantineRow(Base):
@@ -71,19 +85,22 @@ def take_in(session: Session, messages: Sequence[Message], now: datetime) -> lis
 
 def _advances(session: Session, marks: dict[str, InboxMark], message: Message) -> bool:
     mark = marks.get(message.data.stream)
-    if mark is None:
-        marks[message.data.stream] = InboxMark(stream=message.data.stream, sequence=message.sequence)
-        session.add(marks[message.data.stream])
-        return True
-    if message.sequence < mark.sequence:
+    if mark is not None and not mark.is_older_than(message):
         return False
-    mark.sequence = message.sequence
+    marks[message.data.stream] = session.merge(InboxMark.of(message)) if mark else InboxMark.of(message)
+    if mark is None:
+        session.add(marks[message.data.stream])
     return True
+
+
+def fingerprint_of(body: bytes) -> str:
+    """What a message in the quarantine is called by."""
+    return hashlib.sha256(body).hexdigest()
 
 
 def quarantine(session: Session, body: bytes, reason: str, now: datetime) -> None:
     """Keep a message that could not be handled; the same one again is counted."""
-    fingerprint = hashlib.sha256(body).hexdigest()
+    fingerprint = fingerprint_of(body)
     row = session.get(QuarantineRow, fingerprint)
     if row is None:
         session.add(QuarantineRow(fingerprint=fingerprint, body=body, reason=reason, first_at=now, last_at=now))

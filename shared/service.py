@@ -9,6 +9,7 @@ Read from the top: :class:`Running` (what a handler works with), ``create_servic
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -20,6 +21,7 @@ from flask import Flask, Response, current_app, request, url_for
 from flask_smorest import Api, Blueprint
 from marshmallow import RAISE, Schema, ValidationError
 from marshmallow import fields as shapes
+from marshmallow.validate import Length
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, generate_latest
 from sqlalchemy import Text, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -28,12 +30,12 @@ from werkzeug.exceptions import HTTPException
 from shared import decisions, outbox
 from shared.database import Base, UtcDateTime, missing_migrations, transaction
 from shared.errors import DecisionError, IdempotencyConflict, MalformedEvent, Refused, UnknownPolicy
-from shared.events import Event, Message, read_message
-from shared.policies import load_policies
+from shared.events import Event, Message, parse_json, plain_text, read_message
+from shared.logs import configure_logs
 from shared.policies.facts import field_errors, json_schema, read_facts
 from shared.policies.policy import Policy
 from shared.policies.reading import suggest
-from shared.rules import Decision, decide
+from shared.rules import Decision, decide, ready_policies
 from shared.worker import Say, Worker, today
 
 log = structlog.get_logger()
@@ -90,7 +92,7 @@ class DecisionRequest(Schema):
         error_messages={"required": "are missing: an object of names and values.", "invalid": "must be an object of names and values."},
     )
     as_at = shapes.Date(load_default=None, allow_none=True, error_messages={"invalid": "must be a date such as 2021-06-01."})
-    subject = shapes.String(load_default="", error_messages={"invalid": "must be text."})
+    subject = shapes.String(load_default="", validate=[Length(max=200), plain_text], error_messages={"invalid": "must be text."})
 
 
 def create_service(
@@ -102,6 +104,7 @@ def create_service(
     :param blueprints: the service's own routes, below ``/<service>``.
     :raises PolicyError: a policy of the service cannot be used.
     """
+    configure_logs()
     name = worker.service.name
     app = Flask(f"tripartite.{name}", static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
@@ -113,7 +116,7 @@ def create_service(
         OPENAPI_JSON_PATH="openapi.json",
         MAX_CONTENT_LENGTH=LARGEST_BODY,
     )
-    policies = load_policies(name)
+    policies = ready_policies(name)
     app.extensions["tripartite"] = Running(worker, policies, tells or (lambda *_: ()))
     api = _Api(app)
     for blueprint in (_common_routes(), *blueprints):
@@ -128,7 +131,7 @@ class _Api(Api):
 
     def handle_http_exception(self, error: HTTPException) -> Any:
         """One shape for every HTTP error."""
-        return _problem(error.code or 500, error.name, str(error.description or ""))
+        return _http_problem(error)
 
 
 # ---- the routes that all services have -----------------------------------------------------------------------------
@@ -206,7 +209,7 @@ def make_decision(policy: str) -> Response:
     found = _policy(policy)
     asked = _decision_request(found)
     as_at = asked["as_at"] or today(now)
-    if request.args.get("record") == "false":
+    if request.args.get("record", "true").lower() in ("false", "no", "0"):
         decision = decide(found, asked["facts"], as_at, made_at=decisions.stamp(now), id=decisions.new_id())
         return _text(decision.to_json(), 200)
 
@@ -220,7 +223,7 @@ def make_decision(policy: str) -> Response:
 
 def _decision_request(policy: Policy) -> dict[str, Any]:
     """The facts, day and subject that were sent; every problem of the whole request at once."""
-    body = request.get_json(silent=True)
+    body = sent_json()
     problems: dict[str, str] = {}
     asked: dict[str, Any] = {}
     if not isinstance(body, dict):
@@ -240,7 +243,7 @@ def _decision_request(policy: Policy) -> dict[str, Any]:
 
 
 def list_decisions() -> Response:
-    """Decisions on record, newest first: ``?subject=``, ``?policy=``, ``?limit=`` (at most 200), ``?before=`` an id."""
+    """Decisions on record, the highest id first: ``?subject=``, ``?policy=``, ``?limit=`` (at most 200), ``?before=`` an id."""
     limit = page_size()
     wanted = select(decisions.DecisionRow).order_by(decisions.DecisionRow.id.desc()).limit(limit)
     for name in ("subject", "policy"):
@@ -271,33 +274,40 @@ def replay_decision(decision_id: Any) -> Response:
 
 def take_events() -> Response:
     """Take CloudEvents from a caller that cannot speak AMQP: one (structured) or a list (batched). All are taken, or none."""
-    body = request.get_json(silent=True, force=True)
-    return accept(body if isinstance(body, list) else [body], _from_outside)
+    return accept(sent_json(), _from_outside)
 
 
 def _from_outside(raw: Any) -> Message:
-    message = read_message(raw if isinstance(raw, Mapping) else b"null")
+    if not isinstance(raw, Mapping):
+        raise MalformedEvent("An event must be a JSON object, a CloudEvent in structured mode.")
+    message = read_message(raw)
     event: type[Event] = type(message.data)
     if not event.from_outside:
         raise MalformedEvent("The event cannot be sent in.", {"type": f"{event.type} is said by Tripartite itself."})
     return message
 
 
-def accept(raws: list[Any], read: Callable[[Any], Message]) -> Response:
-    """Put what was sent into the outbox, all of it or nothing: 202 with the ids, or 422 with one entry per wrong field.
+def accept(sent: Any, read: Callable[[Any], Message]) -> Response:
+    """Put what was sent (one, or a list) into the outbox, all of it or nothing: 202 with the ids, or 422 with one entry per wrong field.
 
     What the outbox has already is taken again without effect, so a caller that is unsure sends again.
     """
+    raws = sent if isinstance(sent, list) else [sent]
     messages: list[Message] = []
     problems: dict[str, str] = {}
     for number, raw in enumerate(raws):
         try:
             messages.append(read(raw))
         except MalformedEvent as error:
-            entries = error.errors or {"": error.detail}
-            problems |= {f"{number}/{name}".rstrip("/"): problem for name, problem in entries.items()}
-    if problems:
-        raise MalformedEvent(f"Of {len(raws)} events some cannot be used; none was taken.", problems)
+            places = {
+                name: "/".join((str(number), *name.split("."))) if isinstance(sent, list) else name.replace(".", "/")
+                for name in error.errors
+            }
+            problems |= {places[name]: problem for name, problem in error.errors.items()} or {
+                str(number) if isinstance(sent, list) else "": error.detail
+            }
+    if problems or not raws:
+        raise MalformedEvent(f"Of {len(raws)} events some cannot be used; none was taken." if raws else "No event was sent.", problems)
     now = running().now()
     with transaction(running().worker.engine) as session:
         new = outbox.add(session, messages, now)
@@ -305,6 +315,14 @@ def accept(raws: list[Any], read: Callable[[Any], Message]) -> Response:
 
 
 # ---- what handlers share -------------------------------------------------------------------------------------------
+
+
+def sent_json() -> Any:
+    """The JSON body of the request.
+
+    :raises MalformedEvent: it is not JSON.
+    """
+    return parse_json(request.get_data())
 
 
 def once(make: Callable[[Session], tuple[str, int, str]], now: datetime) -> Response:
@@ -329,7 +347,7 @@ def once(make: Callable[[Session], tuple[str, int, str]], now: datetime) -> Resp
 def page_size() -> int:
     """How many items the caller wants: ``?limit=``, 1 to 200, 50 if left out."""
     given = request.args.get("limit", "50")
-    if not given.isdigit() or not 1 <= int(given) <= 200:
+    if not re.fullmatch("[0-9]{1,3}", given) or not 1 <= int(given) <= 200:
         raise Refused("The page cannot be made.", {"limit": f"must be a whole number from 1 to 200, not {given!r}."})
     return int(given)
 
@@ -354,9 +372,15 @@ def _policy(name: str) -> Policy:
 
 def _day(given: str | None) -> date | None:
     try:
-        return date.fromisoformat(given) if given else None
+        return _strict_day(given) if given else None
     except ValueError:
         raise Refused("The day cannot be read.", {"as_at": f"must be a date such as 2021-06-01, not {given!r}."}) from None
+
+
+def _strict_day(given: str) -> date:
+    if not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", given):
+        raise ValueError(given)
+    return date.fromisoformat(given)
 
 
 def _json(body: Any, status: int = 200) -> Response:
@@ -375,7 +399,7 @@ def _text(body: str, status: int, location: str = "") -> Response:
 
 def _failed(error: Exception) -> Response:
     if isinstance(error, HTTPException):
-        return _problem(error.code or 500, error.name, str(error.description or ""))
+        return _http_problem(error)
     if isinstance(error, Refused):
         return _problem(error.status, error.title, error.detail, error.errors)
     if isinstance(error, DecisionError):
@@ -386,10 +410,18 @@ def _failed(error: Exception) -> Response:
     return _problem(500, "Something went wrong here", "Nothing was stored. The operators of this service find the cause in its log.")
 
 
+def _http_problem(error: HTTPException) -> Response:
+    response = _problem(error.code or 500, error.name, str(error.description or ""))
+    for name, value in error.get_headers():
+        if name.lower() in ("allow", "retry-after"):
+            response.headers[name] = value
+    return response
+
+
 def _problem(status: int, title: str, detail: str, errors: Mapping[str, str] | None = None) -> Response:
     """An RFC 9457 problem; ``errors`` has one entry per wrong field, each with a JSON pointer into what was sent."""
     body: dict[str, Any] = {"type": "about:blank", "title": title or HTTPStatus(status).phrase, "status": status, "detail": detail}
     body["instance"] = request.path
     if errors:
-        body["errors"] = [{"pointer": f"#/{pointer}", "detail": problem} for pointer, problem in errors.items()]
+        body["errors"] = [{"pointer": f"#/{pointer}" if pointer else "#", "detail": problem} for pointer, problem in errors.items()]
     return Response(json.dumps(body, ensure_ascii=False), status, content_type="application/problem+json")

@@ -102,6 +102,7 @@ class Worker:
         )
         self._subscriber = Subscriber(config.bus_url, service.name, [event.type for event in service.consumers])
         self._held: list[Any] = []
+        self._readable: list[tuple[bytes, Message]] = []
         self.beat: datetime | None = None
 
     def recover(self) -> int:
@@ -135,17 +136,20 @@ class Worker:
     # ---- hearing ------------------------------------------------------------------------------------------------
 
     def _hear(self, now: datetime) -> int:
-        self._held = self._held or self._subscriber.take(self.config.batch)
+        if not self._held:
+            self._held = self._subscriber.take(self.config.batch)
+            self._readable = [pair for taken in self._held if (pair := self._decoded(bytes(taken.body), now))]
         if not self._held:
             return 0
         try:
-            self._handle([bytes(message.body) for message in self._held], now)
+            self._take_in([message for _, message in self._readable], now)
         except OUTAGES:
             raise
         except Exception as error:
-            log.warning("batch.replayed", service=self.service.name, messages=len(self._held), error=repr(error))
-            for message in self._held:
-                self._handle_alone(bytes(message.body), now)
+            log.warning("batch.replayed", service=self.service.name, messages=len(self._held), error=type(error).__name__)
+            while self._readable:
+                self._handle_alone(*self._readable[0], now)
+                self._readable.pop(0)
         crashpoint("consumer.committed.unacknowledged")
         taken, self._held = self._held, []
         self._subscriber.done(taken)
@@ -158,19 +162,16 @@ class Worker:
         """
         self._take_in([read_message(body)], now)
 
-    def _handle_alone(self, body: bytes, now: datetime) -> None:
+    def _handle_alone(self, body: bytes, message: Message, now: datetime) -> None:
         try:
-            self._handle([body], now)
+            self._take_in([message], now)
         except OUTAGES:
             raise
         except Exception as error:
             self._quarantine(body, f"the handler failed: {error!r}", now)
 
-    def _handle(self, bodies: Sequence[bytes], now: datetime) -> None:
-        """Read, decide, write: one transaction holds the inbox rows, the effects and the outbox rows of the whole batch."""
-        self._take_in([message for body in bodies if (message := self._decoded(body, now)) is not None], now)
-
     def _take_in(self, messages: Sequence[Message], now: datetime) -> None:
+        """Read, decide, write: one transaction holds the inbox rows, the effects and the outbox rows of the whole batch."""
         with transaction(self.engine) as session:
             fresh = inbox.take_in(session, messages, now)
             self.write(session, fresh, now)
@@ -195,19 +196,19 @@ class Worker:
         """Say events that no message caused, within the caller's transaction."""
         outbox.add(session, [say(saying.event, self.service.source, now, saying.sequence) for saying in sayings], now)
 
-    def _decoded(self, body: bytes, now: datetime) -> Message | None:
+    def _decoded(self, body: bytes, now: datetime) -> tuple[bytes, Message] | None:
         try:
             message = read_message(body)
         except MalformedEvent as error:
             self._quarantine(body, str(error), now)
             return None
         if type(message.data) in self.service.consumers:
-            return message
+            return body, message
         heard.labels(self.service.name, "skipped").inc()
         return None
 
     def _quarantine(self, body: bytes, reason: str, now: datetime) -> None:
-        log.error("message.quarantined", service=self.service.name, reason=reason)
+        log.error("message.quarantined", service=self.service.name, fingerprint=inbox.fingerprint_of(body))  # what it says is not for logs
         heard.labels(self.service.name, "quarantined").inc()
         with transaction(self.engine) as session:
             inbox.quarantine(session, body, reason, now)

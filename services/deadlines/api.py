@@ -1,6 +1,5 @@
 """HTTP in: placements with their deadlines, deadlines by host and state, compliance, and TIS's own messages."""
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +16,8 @@ from services.deadlines.schemas import DeadlineSchema, DocumentSchema, Placement
 from services.deadlines.upstream import message_from_tis
 from shared.database import transaction
 from shared.errors import Refused, UnknownResource
-from shared.service import accept, answer, page, page_size, running
+from shared.events import parse_json
+from shared.service import accept, answer, page, page_size, running, sent_json
 from shared.worker import today
 
 routes = Blueprint("deadlines", __name__, description="What is due, from whom, by when; was it on time")
@@ -26,17 +26,9 @@ routes = Blueprint("deadlines", __name__, description="What is due, from whom, b
 @routes.post("/upstream/tis")
 def take_tis() -> Response:
     """Take TIS placement messages as they are: one, a list, or JSON Lines. All are taken, or none."""
-    return accept(_several(request.get_data(as_text=True)), message_from_tis)
-
-
-def _several(body: str) -> list[Any]:
-    try:
-        if request.mimetype == "application/x-ndjson":
-            return [json.loads(line) for line in body.splitlines() if line.strip()]
-        found = json.loads(body)
-    except ValueError as error:
-        raise Refused(f"The body is not JSON: {error}.") from error
-    return found if isinstance(found, list) else [found]
+    if request.mimetype == "application/x-ndjson":
+        return accept([parse_json(line) for line in request.get_data().split(b"\n") if line.strip()], message_from_tis)
+    return accept(sent_json(), message_from_tis)
 
 
 @routes.get("/placements/<placement_id>")
@@ -102,7 +94,7 @@ def show_compliance() -> Response:
     by, rotation = request.args.get("by", "host"), request.args.get("rotation")
     if by != "host":
         raise Refused("The table cannot be made.", {"by": f"must be host, not {by!r}."})
-    if rotation and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", rotation):
+    if rotation and not re.fullmatch("(19|20)[0-9]{2}-(0[1-9]|1[0-2])", rotation):
         raise Refused("The table cannot be made.", {"rotation": f"must be a month such as 2027-08, not {rotation!r}."})
     with transaction(running().worker.engine) as session:
         return answer(compliance_by_host(session, today(running().now()), rotation, request.args.get("host")).to_json())

@@ -45,7 +45,7 @@ class Share:
 
     def to_json(self, target_percent: int) -> dict[str, Any]:
         """Counts, the percentage to one decimal, and whether the target is met (null: no data)."""
-        percent = None if self.fraction is None else f"{float(self.fraction * 100):.1f}"
+        percent = f"{self.on_time * 1000 // self.due / 10:.1f}" if self.due else None  # cut, so that 89.96 is never shown as 90.0
         return {"on_time": self.on_time, "due": self.due, "percent": percent, "meets_target": self.meets(target_percent)}
 
 

@@ -52,11 +52,16 @@ class PlacementFile:
 
 
 def placement_updated(file: PlacementFile, event: PlacementUpdated, now: datetime, today: date) -> list[Say]:
-    """Take in the placement as it now is; end the deadlines that no longer fit, set those that are new, keep the rest."""
+    """Take in the placement as it now is; end the deadlines that no longer fit, set those that are new, keep the rest.
+
+    A placement that is over when it is first heard of (a first load of years past) sets none.
+    """
     file.placement = _as_heard(file.placement, event, now)
+    for document in file.documents:
+        document.trainee_id = document.trainee_id or event.trainee_id
     decision = placement_duties(event, today)
     file.decisions.append(decision)
-    duties = _by_rule(decision)
+    duties = _by_rule(decision) if event.end_date >= today else {}
     said: list[Say] = []
     for deadline in file.in_force():
         duty = duties.get(deadline.rule)
@@ -100,13 +105,9 @@ def _by_rule(decision: Decision) -> dict[str, dict[str, Any]]:
 
 
 def _still_fits(deadline: Deadline, duty: dict[str, Any], placement: Placement) -> bool:
-    return (deadline.due.isoformat(), deadline.owner, deadline.host, deadline.lead_employer, deadline.start_date) == (
-        duty["due"],
-        duty["owner"],
-        placement.host,
-        placement.lead_employer,
-        placement.start_date,
-    )
+    wanted = (duty["due"], duty["owner"], placement.host, placement.lead_employer, placement.start_date, placement.trainee_id)
+    found = (deadline.due.isoformat(), deadline.owner, deadline.host, deadline.lead_employer, deadline.start_date, deadline.trainee_id)
+    return found == wanted
 
 
 def _what_changed(deadline: Deadline, placement: Placement) -> str:
@@ -116,7 +117,9 @@ def _what_changed(deadline: Deadline, placement: Placement) -> str:
         return f"the host changed from {deadline.host} to {placement.host}"
     if deadline.lead_employer != placement.lead_employer:
         return f"the lead employer changed from {deadline.lead_employer} to {placement.lead_employer}"
-    return f"a placement of type {placement.placement_type} has no such duty, or another due day"
+    if deadline.trainee_id != placement.trainee_id:
+        return "another doctor takes the placement"
+    return f"a placement of type {placement.placement_type} that ends on {placement.end_date} has no such duty, or another due day"
 
 
 def _set(file: PlacementFile, rule: str, duty: dict[str, Any], decision_id: str, today: date) -> list[Say]:
@@ -166,19 +169,20 @@ def _parameter(name: str, day: date) -> Any:
 
 
 def placement_withdrawn(file: PlacementFile, event: PlacementWithdrawn, today: date) -> list[Say]:
-    """End every deadline that is still open; those that were met stay as they are."""
+    """End every deadline; on which day those that were met were met stays on record."""
     if file.placement is None:
         return []
     file.placement.withdrawn = event.reason
-    open_now = [deadline for deadline in file.in_force() if deadline.issued_on is None]
-    return [saying for deadline in open_now for saying in _withdraw(deadline, f"the placement was withdrawn: {event.reason}", today)]
+    reason = f"the placement was withdrawn: {event.reason}"
+    return [saying for deadline in file.in_force() for saying in _withdraw(deadline, reason, today)]
 
 
 def document_issued(file: PlacementFile, event: DocumentIssued) -> list[Say]:
     """Keep the document, and let it meet the deadline it belongs to."""
     if any(document.document_id == event.document_id for document in file.documents):
         return []
-    file.documents.append(Document(**{part.name: getattr(event, part.name) for part in fields(event)}))
+    heard = {part.name: getattr(event, part.name) for part in fields(event)}
+    file.documents.append(Document(**heard, trainee_id=file.placement.trainee_id if file.placement else ""))
     return [saying for deadline in file.in_force() for saying in _settle(file, deadline)]
 
 
@@ -190,14 +194,23 @@ def _withdraw(deadline: Deadline, reason: str, today: date) -> list[Say]:
 
 def _settle(file: PlacementFile, deadline: Deadline) -> list[Say]:
     """Meet a deadline by the earliest document that fits it, if there is one and it is news."""
-    wanted = (deadline.duty, deadline.recipient, deadline.host)
-    days = [document.issued_on for document in file.documents if (document.kind, document.issued_to, document.host) == wanted]
+    days = [document.issued_on for document in file.documents if _fits(document, deadline)]
     if not days or deadline.issued_on == min(days):
         return []
     deadline.issued_on = min(days)
     _advance(deadline, "met-late" if deadline.days_late else "met")
     met = _event(DeadlineMet, deadline, issued_on=deadline.issued_on, days_late=deadline.days_late)
     return [Say(met, deadline.version)]
+
+
+def _fits(document: Document, deadline: Deadline) -> bool:
+    """Whether a document is the one that was due: kind, reader, host, doctor, and issued by the party that owes it."""
+    issuers = {"host": deadline.host, "lead-employer": deadline.lead_employer}
+    return (
+        (document.kind, document.issued_to, document.host) == (deadline.duty, deadline.recipient, deadline.host)
+        and document.issued_by == issuers.get(deadline.owner, document.issued_by)
+        and document.trainee_id in ("", deadline.trainee_id)
+    )
 
 
 def _advance(deadline: Deadline, state: str, next_on: date | None = None) -> None:

@@ -83,16 +83,17 @@ class Deadline(Base):
 
 
 class Document(Base):
-    """A document that was issued, as a fact."""
+    """A document that was issued, as a fact. ``trainee_id`` is whose placement it was when it was heard of."""
 
     __tablename__ = "documents"
+    placement_id: Mapped[str] = mapped_column(primary_key=True)
     document_id: Mapped[str] = mapped_column(primary_key=True)
-    placement_id: Mapped[str] = mapped_column(index=True)
     kind: Mapped[str]
     issued_to: Mapped[str]
     issued_by: Mapped[str]
     issued_on: Mapped[date]
     host: Mapped[str]
+    trainee_id: Mapped[str]
 
 
 class AlertReceipt(Base):

@@ -7,17 +7,19 @@ are named, not coded, in TIS: their ODS codes come from ``shared/organisations.y
 """
 
 import re
+import typing
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from shared.errors import MalformedEvent
-from shared.events import Event, Message, PlacementUpdated, PlacementWithdrawn, microseconds, read_event
+from shared.events import Event, Message, PlacementType, PlacementUpdated, PlacementWithdrawn, microseconds, read_event
 from shared.organisations import codes_by_name
 from shared.policies.reading import suggest
 
 SOURCE = "urn:hee:tis"
+_SPELLINGS = {"start_date": "dateFrom", "end_date": "dateTo", "whole_time_equivalent": "wholeTimeEquivalent"}
 _SITE_CODE = re.compile(r"\(([A-Z0-9]+)\)\s*$")
 
 
@@ -85,7 +87,7 @@ def _updated(raw: Mapping[str, Any], data: Mapping[str, Any], operation: str, pr
     known_as = value("siteKnownAs", "site")
     site = _SITE_CODE.search(known_as)
     wanted = {
-        "placement_id": str(raw.get("tisId") or value("id", "tisId")),
+        "placement_id": _placement_id(raw, data) or value("id", "tisId"),
         "trainee_id": value("traineeId", "personId"),
         "host": code("trainingBodyName"),
         "host_name": value("trainingBodyName"),
@@ -94,20 +96,36 @@ def _updated(raw: Mapping[str, Any], data: Mapping[str, Any], operation: str, pr
         "specialty": value("specialty"),
         "grade": value("gradeAbbreviation"),
         "whole_time_equivalent": value("wholeTimeEquivalent", "placementWholeTimeEquivalent"),
-        "placement_type": _placement_type(value("placementType")),
+        "placement_type": _placement_type(value("placementType"), problems),
         "start_date": value("dateFrom", "startDate"),
         "end_date": value("dateTo", "endDate"),
     }
-    return None if problems else read_event(PlacementUpdated, wanted)
+    if problems:
+        return None
+    try:
+        return read_event(PlacementUpdated, wanted)
+    except MalformedEvent as error:
+        names = {f"data.{ours}": f"record.data.{theirs}" for ours, theirs in _SPELLINGS.items()}
+        problems |= {names.get(name, name): problem for name, problem in error.errors.items()}
+        return None
 
 
-def _placement_type(tis: str) -> str:
+def _placement_id(raw: Mapping[str, Any], data: Mapping[str, Any]) -> str:
+    found = raw.get("tisId") or raw["record"].get("tisId") or data.get("id") or data.get("tisId")
+    return str(found or "").strip()
+
+
+def _placement_type(tis: str, problems: dict[str, str]) -> str:
     """TIS's placement type as the policy's: ``In Post - Acting Up`` is in-post-acting-up, OOPC to OOPT are out-of-programme."""
-    return "out-of-programme" if tis.upper().startswith("OOP") else tis.lower().replace(" - ", "-").replace(" ", "-")
+    found = "out-of-programme" if tis.upper().startswith("OOP") else "-".join(re.findall("[a-z]+", tis.lower()))
+    known = typing.get_args(PlacementType)
+    if tis and found not in known:
+        problems["record.data.placementType"] = f"“{tis}” is not a placement type known here{suggest(found, known)}."
+    return found
 
 
 def _withdrawn(raw: Mapping[str, Any], data: Mapping[str, Any], operation: str, problems: dict[str, str]) -> Event | None:
-    placement = str(raw.get("tisId") or data.get("id") or data.get("tisId") or "")
+    placement = _placement_id(raw, data)
     if not placement:
         problems["tisId"] = "is missing."
         return None

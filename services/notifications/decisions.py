@@ -180,7 +180,7 @@ def responsibility_assigned(event: ResponsibilityAssigned) -> list[News]:
                 "concern_decision": event.decision_id,
             },
             content=[record["who"], record["by"], record["of"], record["when"], record["how"]],
-            facts={"told": record["who"]},
+            facts={"named_party": record["who"]},
             topic=f"{record['who']}: {record['of']}",
         )
         for record in event.told

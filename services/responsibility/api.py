@@ -7,7 +7,7 @@ from sqlalchemy import select
 from services.responsibility.models import Case, CaseRead
 from services.responsibility.schemas import CaseSchema
 from shared.database import transaction
-from shared.errors import UnknownResource
+from shared.errors import Refused, UnknownResource
 from shared.service import answer, page, page_size, running
 
 routes = Blueprint("responsibility", __name__, description="Who owns a concern")
@@ -17,6 +17,8 @@ routes = Blueprint("responsibility", __name__, description="Who owns a concern")
 def list_cases() -> Response:
     """Cases by id: ``?status=`` (assigned, needs-facts), ``?limit=``, ``?after=`` an id."""
     limit = page_size()
+    if request.args.get("status") not in (None, "assigned", "needs-facts"):
+        raise Refused("The list cannot be made.", {"status": f"must be assigned or needs-facts, not {request.args['status']!r}."})
     wanted = select(Case).order_by(Case.concern_id).limit(limit)
     if request.args.get("status"):
         wanted = wanted.where(Case.status == request.args["status"])

@@ -20,7 +20,7 @@ from typing import Any
 from shared.errors import PolicyError
 from shared.policies.facts import Fact, declared_facts
 from shared.policies.policy import Policy, read_policy
-from shared.policies.reading import Node, read_yaml
+from shared.policies.reading import DATE, Node, read_yaml
 
 HOUSE = Path(__file__).parent.parent.parent
 
@@ -65,15 +65,10 @@ def _read(path: Path) -> Node:
 
 
 def _node(value: Any, file: str) -> Node:
+    if isinstance(value, dict) and value.keys() == {DATE}:
+        return Node(file, 1, date.fromisoformat(value[DATE]))
     if isinstance(value, dict):
         return Node(file, 1, {key: _node(part, file) for key, part in value.items()})
     if isinstance(value, list):
         return Node(file, 1, [_node(part, file) for part in value])
-    return Node(file, 1, _dated(value))
-
-
-def _dated(value: Any) -> Any:
-    try:
-        return date.fromisoformat(value) if isinstance(value, str) and len(value) == len("2021-06-01") else value
-    except ValueError:
-        return value
+    return Node(file, 1, value)

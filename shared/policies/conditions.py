@@ -182,9 +182,13 @@ def read_condition(node: Node, facts: Mapping[str, Fact], parameters: Mapping[st
 
 
 def _tests(fact: Fact, node: Node, parameters: Mapping[str, Fact]) -> Iterator[Condition]:
+    if not node.entries(f"the test of {fact.name}"):
+        node.fail(f"the test of {fact.name} is empty; write an operator and a bound, or leave the fact out.")
     for operator, bound in node.entries(f"the test of {fact.name}").items():
         if operator == "one_of":
             options = bound.items("one_of")
+            if not options:
+                bound.fail(f"one_of of {fact.name} is empty, so it could never hold.")
             yield either(Test(fact.name, "is", _bound(fact, option, parameters)) for option in options)
         elif operator not in OPERATORS:
             known = (*OPERATORS, "one_of")

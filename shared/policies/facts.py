@@ -22,7 +22,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields
@@ -36,6 +35,7 @@ Code = int | str
 TYPES = ("money", "integer", "boolean", "choice", "date", "text")
 ORDERED = ("money", "integer", "date")
 _TEXT = re.compile(r"[ !#-\[\]-~]+")
+_MONEY = re.compile(r"(-?)([0-9]{1,16})(?:\.([0-9]{1,2}))?")
 _TOKEN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
@@ -105,17 +105,15 @@ def show(type_: str, code: Code) -> Any:
 def _money(raw: object) -> int:
     if isinstance(raw, bool) or not isinstance(raw, int | str):
         raise ValueError('must be pounds in quotes, such as "42000.00" (a bare fraction is not exact).')
-    try:
-        pence = Decimal(str(raw).strip()) * 100
-    except InvalidOperation:
-        raise ValueError(f'must be pounds such as "42000.00", not {raw!r}.') from None
-    if not pence.is_finite() or pence != pence.to_integral_value():
+    found = _MONEY.fullmatch(str(raw).strip())
+    if not found:
         raise ValueError(f'must be pounds and whole pence such as "42000.00", not {raw!r}.')
-    return int(pence)
+    sign, pounds, pence = found.groups()
+    return (-1 if sign else 1) * (int(pounds) * 100 + int((pence or "").ljust(2, "0")))
 
 
 def _integer(raw: object) -> int:
-    if isinstance(raw, str) and re.fullmatch(r"[-+]?\d{1,18}", raw.strip()):
+    if isinstance(raw, str) and re.fullmatch(r"[-+]?[0-9]{1,18}", raw.strip()):
         return int(raw)
     if isinstance(raw, bool) or not isinstance(raw, int):
         raise ValueError(f"must be a whole number such as 3, not {raw!r}.")
@@ -133,7 +131,7 @@ def _boolean(raw: object) -> int:
 def _date(raw: object) -> int:
     if isinstance(raw, date):
         return raw.toordinal()
-    if isinstance(raw, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", raw.strip()):
+    if isinstance(raw, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", raw.strip()):
         try:
             return date.fromisoformat(raw.strip()).toordinal()
         except ValueError:

@@ -78,9 +78,12 @@ def _field(name: str, node: Node) -> Field:
     found = node.entries(f"the type of {name}")
     if "list" in found:
         entries = node.fields(f"the type of {name}", ("list",))["list"].entries(f"the record of {name}")
-        return Field(name, "list", record=tuple(_field(key, entry) for key, entry in entries.items()))
+        parts = tuple(_field(key, entry) for key, entry in entries.items())
+        if any(part.type == "list" or part.informs for part in parts):
+            node.fail(f"the record of {name} takes scalars only, and they do not inform by themselves.")
+        return Field(name, "list", record=parts)
     found = node.fields(f"the type of {name}", (), ("choice", "type", "informs"))
-    informs = found["informs"].value is True if "informs" in found else False
+    informs = found["informs"].flag("informs") if "informs" in found else False
     if "choice" in found:
         tokens = tuple(item.text("a choice") for item in found["choice"].items(f"the choices of {name}"))
         return Field(name, "choice", tokens, informs)

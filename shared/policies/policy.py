@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 from shared.errors import NotInForce
-from shared.policies.conditions import Condition, Test, bind, either, every, facts_of, negated, read_condition, substitute
+from shared.policies.conditions import OPERATORS, Condition, Test, bind, either, every, facts_of, negated, read_condition, substitute
 from shared.policies.facts import Code, Fact, literal
 from shared.policies.outcomes import UNITS, Field, bind_value, dates_asked, read_conclusion, read_outcome
 from shared.policies.reading import Node, suggest
@@ -189,8 +188,8 @@ def _flattened(rules: tuple[Rule, ...], hit: str, facts: frozenset[str]) -> tupl
     def means(test: Test) -> Condition:
         if test.fact in facts:
             return test
-        concluding = [rule for rule in rules if rule.id in survival and test.fact in rule.then]
-        wanted = [rule for rule in concluding if (rule.then[test.fact] == test.bound) is (test.operator == "is")]
+        concluding = [rule for rule in rules if rule.id in survival and isinstance(rule.then.get(test.fact), type(test.bound))]
+        wanted = [rule for rule in concluding if OPERATORS[test.operator](rule.then[test.fact], test.bound)]
         return either(survival[rule.id] for rule in wanted)
 
     for stage in sorted({rule.stage for rule in rules}):
@@ -220,11 +219,18 @@ def read_policy(node: Node, facts: Mapping[str, Fact], sources: Mapping[str, Any
     cite = _citing(sources)
     parameters = {name: _parameter(name, entry, cite) for name, entry in _entries(found.get("parameters"), "parameters").items()}
     typed = {name: Fact(name, parameter.type, "") for name, parameter in parameters.items()}
-    concluded = {name: _as_fact(field) for name, field in outcome.items() if field.type != "list"}
+    concluded = {name: _as_fact(field) for name, field in outcome.items() if field.type not in ("list", "duration")}
+    for name, entry in found["outcome"].entries("outcome").items():
+        if name in facts:
+            entry.fail(f"“{name}” is a fact as well; an outcome field needs a name of its own.")
     reading = _Reading(facts, concluded, outcome, typed, cite)
     rules = tuple(reading.rule(item) for item in found["rules"].items("rules"))
     notices = tuple(reading.notice(item) for item in (found["notices"].items("notices") if "notices" in found else []))
+    if not rules:
+        found["rules"].fail("a policy needs at least one rule.")
     _check_names(found["rules"], rules)
+    _check_overrides(found["rules"], rules)
+    _check_notices(found.get("notices"), notices, min(rule.starts for rule in rules), parameters)
     _check_parameters(found["rules"], rules, parameters)
     used = _used(facts, rules, notices)
     return Policy(
@@ -286,14 +292,16 @@ def _entries(node: Node | None, what: str) -> dict[str, Node]:
 def _as_fact(field: Field) -> Fact:
     if field.type == "choice":
         return Fact(field.name, "choice", "", choices=field.choices)
-    return Fact(field.name, field.type, "", least=-(10**18), most=10**18)
+    return Fact(field.name, field.type, "", least=-(10**18), most=10**18, max_length=1_000)
 
 
 def _days(found: Mapping[str, Node]) -> tuple[date, date]:
     starts = found["from"].day("from") if "from" in found else date.min
     ends = found["to"].day("to") if "to" in found else FAR
     if ends <= starts:
-        found["to"].fail(f"“to” ({ends}) must come after “from” ({starts}); “to” is the first day no longer in force.")
+        (found.get("to") or found["from"]).fail(
+            f"“to” ({ends}) must come after “from” ({starts}); “to” is the first day no longer in force."
+        )
     return starts, ends
 
 
@@ -303,7 +311,7 @@ def _citing(sources: Mapping[str, Any]) -> Citing:
         source = found["source"].text("source")
         if source not in sources:
             found["source"].fail(f"“{source}” is not in shared/sources.yaml{suggest(source, sources)}.")
-        outside = found["outside"].value is True if "outside" in found else False
+        outside = found["outside"].flag("outside") if "outside" in found else False
         if outside is not bool(sources[source]["outside"]):
             node.fail(f"{source} {'is' if not outside else 'is not'} a source from outside the five documents; set outside: accordingly.")
         return Citation(source, found["section"].text("section"), found["entry"].text("entry"), outside)
@@ -318,11 +326,11 @@ def _parameter(name: str, node: Node, cite: Citing) -> Parameter:
         units.append(found["unit"].choice("unit", (*_UNIT_TYPES, *UNITS)))
         starts, ends = _days(found)
         values.append((item, DatedValue(starts, ends, _parameter_value(found["value"], units[-1]), cite(found["cite"]))))
-    if not values or len(set(units)) > 1:
-        node.fail(f"the parameter {name} needs at least one value, all in one unit.")
+    if not values or len(set(units)) > 1 or len({isinstance(value.value, tuple) for _, value in values}) > 1:
+        node.fail(f"the parameter {name} needs at least one value, all in one unit, and all single or all from least to most.")
     dated: list[DatedValue] = []
     for item, value in sorted(values, key=lambda pair: pair[1].starts):
-        if dated and value.starts < dated[-1].ends and dated[-1].ends != FAR:
+        if dated and (value.starts == dated[-1].starts or value.starts < dated[-1].ends != FAR):
             item.fail(f"the values of {name} overlap: this one starts on {value.starts}, before the one before it ends.")
         if dated and dated[-1].ends == FAR:
             dated[-1] = replace(dated[-1], ends=value.starts)
@@ -337,7 +345,10 @@ _UNIT_TYPES = {"GBP": "money", "count": "integer", "percent": "integer", "date":
 def _parameter_value(node: Node, unit: str) -> Any:
     if isinstance(node.value, dict):
         ends = node.fields("a duration", ("least", "most"))
-        return ends["least"].whole("least"), ends["most"].whole("most"), unit
+        least, most = ends["least"].whole("least"), ends["most"].whole("most")
+        if unit not in UNITS or least > most:
+            node.fail(f"a duration goes from least to most, in {', '.join(UNITS)}; this one says {least} to {most} {unit}.")
+        return least, most, unit
     return literal(_UNIT_TYPES.get(unit, "integer"), node)
 
 
@@ -356,16 +367,46 @@ def _check_names(node: Node, rules: tuple[Rule, ...]) -> None:
                 items[rule.line].fail(f"“{rule.id}” overrides “{name}”, which stands in another stage.")
 
 
+def _check_overrides(node: Node, rules: tuple[Rule, ...]) -> None:
+    """No rule overrides itself, directly or round about."""
+    over = {rule.id: set(rule.overrides) for rule in rules}
+    for rule, item in zip(rules, node.items("rules"), strict=True):
+        reached, waiting = set[str](), list(over[rule.id])
+        while waiting:
+            name = waiting.pop()
+            if name not in reached:
+                reached.add(name)
+                waiting += over[name]
+        if rule.id in reached:
+            item.fail(f"“{rule.id}” overrides itself, directly or through {', '.join(sorted(reached))}; say which of them wins.")
+
+
+def _check_notices(node: Node | None, notices: tuple[Notice, ...], first: date, parameters: Mapping[str, Parameter]) -> None:
+    """Every notice has a name of its own, and its parameters a value on every day on which it can be said."""
+    known: set[str] = set()
+    for notice, item in zip(notices, node.items("notices") if node else (), strict=True):
+        if notice.id in known:
+            item.fail(f"the notice “{notice.id}” stands here a second time.")
+        known.add(notice.id)
+        names = {str(bound)[1:] for bounds in facts_of([notice.when]).values() for bound in bounds if str(bound).startswith("$")}
+        for name in sorted(names):
+            without = _first_day_without(parameters[name], max(first, notice.starts), notice.ends)
+            if without:
+                item.fail(f"the notice “{notice.id}” can be said on {without}, but the parameter {name} has no value on that day.")
+
+
+def _first_day_without(parameter: Parameter, starts: date, ends: date) -> date | None:
+    """The first day of a span on which a parameter has no value."""
+    days = [starts, *(value.ends for value in parameter.values)]
+    return next((day for day in days if starts <= day < ends and parameter.on(day) is None), None)
+
+
 def _check_parameters(node: Node, rules: tuple[Rule, ...], parameters: Mapping[str, Parameter]) -> None:
     for rule, item in zip(rules, node.items("rules"), strict=True):
         for name in rule.parameters:
-            values = parameters[name].values
-            gaps = [earlier.ends for earlier, later in pairwise(values) if earlier.ends < later.starts]
-            missing = [day for day in (rule.starts, *gaps) if rule.starts <= day < rule.ends and parameters[name].on(day) is None]
-            if not missing and values[-1].ends < rule.ends:
-                missing = [values[-1].ends]
-            if missing:
-                item.fail(f"the rule “{rule.id}” is in force on {missing[0]}, but the parameter {name} has no value on that day.")
+            without = _first_day_without(parameters[name], rule.starts, rule.ends)
+            if without:
+                item.fail(f"the rule “{rule.id}” is in force on {without}, but the parameter {name} has no value on that day.")
 
 
 def _parameters_in(value: Any) -> set[str]:

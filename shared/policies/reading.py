@@ -18,6 +18,9 @@ import yaml
 
 from shared.errors import PolicyError
 
+DATE = "$date"
+"""How a date is told from a text in the canonical form of an edition."""
+
 Plain = None | bool | int | str | date
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _INTEGER = re.compile(r"[-+]?\d+")
@@ -77,6 +80,12 @@ class Node:
             self.fail(f"{what} must be a whole number, not {self.shown()}.")
         return self.value
 
+    def flag(self, what: str) -> bool:
+        """The ``true`` or ``false`` that stands here."""
+        if not isinstance(self.value, bool):
+            self.fail(f"{what} must be true or false, not {self.shown()}.")
+        return self.value
+
     def choice(self, what: str, allowed: Iterable[str]) -> str:
         """The text that stands here, one of ``allowed``."""
         word, allowed = self.text(what), tuple(allowed)
@@ -98,7 +107,7 @@ class Node:
             return {key: node.plain() for key, node in self.value.items()}
         if isinstance(self.value, list):
             return [node.plain() for node in self.value]
-        return self.value.isoformat() if isinstance(self.value, date) else self.value
+        return {DATE: self.value.isoformat()} if isinstance(self.value, date) else self.value
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
@@ -126,6 +135,8 @@ def parse_yaml(text: str, file: str) -> Node:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise PolicyError(file, line, f"this is not YAML: {error.problem}.") from error
+    except yaml.YAMLError as error:
+        raise PolicyError(file, None, f"this is not YAML: {error}.") from error
     if root is None:
         raise PolicyError(file, None, "the file is empty.")
     return _node(root, file)

@@ -42,6 +42,8 @@ def diagram(candidates: Iterable[tuple[Condition, Any]], facts: Mapping[str, Fac
     :param facts: the policy's facts; their order is the order of the branches.
     """
     order = {name: position for position, name in enumerate(facts)}
+    candidates = narrowed(tuple(candidates), {})
+    values = {name: facts[name].values(bounds) for name, bounds in facts_of(condition for condition, _ in candidates).items()}
     made: dict[Candidates, Diagram] = {}
     one_of_each: dict[object, Diagram] = {}
 
@@ -56,15 +58,14 @@ def diagram(candidates: Iterable[tuple[Condition, Any]], facts: Mapping[str, Fac
         if not asked or len(settled) > 1:
             return one_of_each.setdefault(settled, Leaf(settled))
         name = min(asked, key=order.__getitem__)
-        bounds = facts_of(condition for condition, _ in left)[name]
-        follows = tuple((code, split(narrowed(left, {name: code}))) for code in facts[name].values(bounds))
+        follows = tuple((code, split(narrowed(left, {name: code}))) for code in values[name])
         first = follows[0][1]
         if all(after is first for _, after in follows):
             return first
         same = (name, *((code, id(after)) for code, after in follows))
         return one_of_each.setdefault(same, Branch(name, follows))
 
-    return split(narrowed(tuple(candidates), {}))
+    return split(candidates)
 
 
 def narrowed(candidates: Candidates, facts: Mapping[str, Code]) -> Candidates:
@@ -96,12 +97,26 @@ def leaves(found: Diagram) -> list[Leaf]:
 
 
 def restricted(found: Diagram, fact: str, code: Code) -> Diagram:
-    """The diagram once one fact is known to fall into the class of ``code``."""
-    if isinstance(found, Leaf):
-        return found
-    if found.fact == fact:
-        return next(after for value, after in reversed(found.follows) if value == code or _before(value, code))
-    return Branch(found.fact, tuple((value, restricted(after, fact, code)) for value, after in found.follows))
+    """The diagram once one fact is known to fall into the class of ``code``; reduced like any other."""
+    made: dict[int, Diagram] = {}
+    one_of_each: dict[object, Diagram] = {}
+
+    def narrow(node: Diagram) -> Diagram:
+        if id(node) not in made:
+            made[id(node)] = narrower(node)
+        return made[id(node)]
+
+    def narrower(node: Diagram) -> Diagram:
+        if isinstance(node, Leaf):
+            return one_of_each.setdefault(node.values, node)
+        if node.fact == fact:
+            return narrow(next(after for value, after in reversed(node.follows) if value == code or _before(value, code)))
+        follows = tuple((value, narrow(after)) for value, after in node.follows)
+        if all(after is follows[0][1] for _, after in follows):
+            return follows[0][1]
+        return one_of_each.setdefault((node.fact, *((value, id(after)) for value, after in follows)), Branch(node.fact, follows))
+
+    return narrow(found)
 
 
 def _before(value: Code, code: Code) -> bool:

@@ -68,6 +68,7 @@ def decide(policy: Policy, facts: Facts, as_at: date, *, made_at: str, id: str) 
     :raises DecisionError: the engines disagree, or the policy contradicts itself or says nothing.
     """
     slice_ = policy.on(as_at)
+    facts = {name: facts[name] for name in policy.facts if name in facts}
     assumed = {
         name: fact.assumed for name, fact in policy.facts.items() if name in slice_.asked and name not in facts and fact.assumed is not None
     }
@@ -125,6 +126,9 @@ def conclude(slice_: Slice, known: Facts) -> Found:
         concluded, still_open = _concluded(slice_, field, left)
         values |= {} if concluded is None else {field.name: concluded}
         open_diagrams += still_open
+    for field in slice_.policy.outcome.values():
+        if field.informs and _dates_needed([values.get(field.name)], known):
+            values[field.name] = NOT_KNOWN
     needs = frozenset().union(*map(matters, open_diagrams)) | _dates_needed(values.values(), known)
     return Found(values, needs, holds, counts, tuple(open_diagrams))
 
@@ -345,8 +349,11 @@ class Explanation:
 
     def _change(self, name: str, value: Code) -> dict[str, Any] | None:
         changed = {**self.known, name: value}
-        after = conclude(self.slice_, changed)
         shown = {"fact": name, "at": self._show(name, value)}
+        try:
+            after = conclude(self.slice_, changed)
+        except (PolicyGap, PolicyConflict):  # the policy has no answer there: said, and no fault of this decision
+            return {**shown, "outcome": None, "needs": []}
         if after.needs:
             return {**shown, "outcome": None, "needs": most_decisive_first(self.slice_, after)}
         outcome = self.slice_.policy.outcome

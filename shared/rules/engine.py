@@ -59,8 +59,6 @@ def holding(key: tuple[object, ...], conditions: Mapping[str, Condition], messag
         except Exception as error:
             del _rulesets[key]
             raise EngineFailure(f"durable_rules could not decide {key}: {error!r}.") from error
-    if _ALWAYS not in fired:
-        raise EngineFailure(f"durable_rules did not fire the rule that always holds for {key}.")
     return {name.split("#")[0] for name in fired if name != _ALWAYS}
 
 
@@ -75,6 +73,8 @@ def _run(handle: int, body: str) -> list[str]:
         while action:
             fired.extend(json.loads(action))
             action = durable_rules_engine.complete_and_start_action(handle, state)
+        if _ALWAYS not in fired:
+            raise EngineFailure("the rule that always holds was not fired.")
         return fired
     finally:
         durable_rules_engine.delete_state(handle, _SESSION)

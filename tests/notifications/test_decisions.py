@@ -44,7 +44,7 @@ PLACEMENT = PlacementUpdated(
     specialty="Geriatric Medicine",
     grade="F2",
     whole_time_equivalent=Decimal("1.0"),
-    placement_type="In post",
+    placement_type="in-post",
     start_date=date(2027, 8, 4),
     end_date=date(2028, 2, 1),
 )
@@ -273,7 +273,7 @@ def test_a_concern_is_told_by_reference_and_nothing_else_of_the_doctor(house: Ho
 
 
 def test_a_party_that_the_policy_does_not_know_is_refused_and_never_dropped(house: House) -> None:
-    with pytest.raises(InvalidFacts, match="told"):
+    with pytest.raises(InvalidFacts, match="named_party"):
         house.hear(replace(ASSIGNED, told=[{**ASSIGNED.told[0], "who": "somebody-else"}]))
 
 
@@ -333,7 +333,7 @@ def test_a_contact_for_the_purpose_wins_over_one_for_any() -> None:
 def every_news() -> Iterator[dict[str, str]]:
     facts = load_policies("notifications")["who-is-told"].facts
     for event in facts["event"].choices:
-        asked = [name for name in ("duty", "owner") if event.startswith("deadline")] + ["told"] * event.startswith("responsibility")
+        asked = [name for name in ("duty", "owner") if event.startswith("deadline")] + ["named_party"] * event.startswith("responsibility")
         for values in product(*(facts[name].choices for name in asked)):
             yield {"event": event, **dict(zip(asked, values, strict=True))}
 

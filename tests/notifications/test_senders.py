@@ -34,7 +34,7 @@ PLACEMENT = PlacementUpdated(
     specialty="Geriatric Medicine",
     grade="F2",
     whole_time_equivalent=Decimal("0.6"),
-    placement_type="In post",
+    placement_type="in-post",
     start_date=date(2027, 8, 4),
     end_date=date(2028, 2, 1),
 )

@@ -60,15 +60,15 @@ def upgrade() -> None:
     op.create_index("ix_deadlines_next_on", "deadlines", ["next_on"])
     op.create_table(
         "documents",
+        sa.Column("placement_id", sa.String, primary_key=True),
         sa.Column("document_id", sa.String, primary_key=True),
-        sa.Column("placement_id", sa.String, nullable=False),
         sa.Column("kind", sa.String, nullable=False),
         sa.Column("issued_to", sa.String, nullable=False),
         sa.Column("issued_by", sa.String, nullable=False),
         sa.Column("issued_on", sa.Date, nullable=False),
         sa.Column("host", sa.String, nullable=False),
+        sa.Column("trainee_id", sa.String, nullable=False),
     )
-    op.create_index("ix_documents_placement_id", "documents", ["placement_id"])
     op.create_table(
         "alert_receipts",
         sa.Column("alert_key", sa.String, primary_key=True),
