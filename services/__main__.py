@@ -121,7 +121,7 @@ def find_policy(name: str) -> Policy:
 
 @main.group()
 def policies() -> None:
-    """The policies: list them, run their cases."""
+    """The policies, and the editions they are in."""
 
 
 @policies.command("list")

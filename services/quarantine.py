@@ -1,6 +1,7 @@
 """A service's quarantine, for the command: list, look, retry, discard. Every change leaves a line in the log."""
 
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 from sqlalchemy import select
@@ -8,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from services.house import SERVICES
 from shared.config import read_config
-from shared.database import transaction
+from shared.database import missing_migrations, open_database, transaction
 from shared.errors import Refused, UnknownResource
 from shared.inbox import QuarantineRow
 from shared.worker import Worker, clock_of
@@ -16,14 +17,22 @@ from shared.worker import Worker, clock_of
 log = structlog.get_logger()
 
 
-def _worker(service: str) -> Worker:
-    config = read_config()
-    return Worker(SERVICES[service].SERVICE, config, clock_of(config))
+@contextmanager
+def _database(service: str) -> Iterator[Session]:
+    """A transaction on a service's database, as it stands."""
+    engine = open_database(read_config().database_of(service))
+    try:
+        if lacks := missing_migrations(engine, service):
+            raise Refused(f"{lacks} Start it once with `tripartite serve`, or point TRIPARTITE_DATA at its folder.")
+        with transaction(engine) as session:
+            yield session
+    finally:
+        engine.dispose()
 
 
 def listed(service: str) -> list[QuarantineRow]:
     """Every row, the latest first."""
-    with transaction(_worker(service).engine) as session:
+    with _database(service) as session:
         return list(session.scalars(select(QuarantineRow).order_by(QuarantineRow.last_at.desc())))
 
 
@@ -32,7 +41,7 @@ def found(service: str, fingerprint: str) -> QuarantineRow:
 
     :raises UnknownResource: there is none, or more than one.
     """
-    with transaction(_worker(service).engine) as session:
+    with _database(service) as session:
         return _one(session, service, fingerprint)
 
 
@@ -48,29 +57,27 @@ def _one(session: Session, service: str, fingerprint: str) -> QuarantineRow:
 
 def retried(service: str, fingerprint: str) -> str:
     """Have the message handled again; returns why it still cannot be, or nothing."""
-    worker = _worker(service)
-    with transaction(worker.engine) as session:
-        row = _one(session, service, fingerprint)
+    row = found(service, fingerprint)
+    config = read_config()
+    worker = Worker(SERVICES[service].SERVICE, config, clock_of(config))
     try:
-        worker.handle(row.body, datetime.now(UTC))
-    except Refused as error:
-        return str(error)
+        worker.handle(row.body, worker.clock())
     except Exception as error:
-        log.warning("quarantine.retried", service=service, fingerprint=row.fingerprint, exc_info=error)
-        return repr(error)
-    _removed(worker, row, "quarantine.retried")
+        log.warning("quarantine.still-not-handled", service=service, fingerprint=row.fingerprint, error=type(error).__name__)
+        return str(error) if isinstance(error, Refused) else repr(error)
+    finally:
+        worker.close()
+    _remove(service, row.fingerprint, "quarantine.handled")
     return ""
 
 
 def discarded(service: str, fingerprint: str) -> None:
     """Let the message go."""
-    worker = _worker(service)
-    with transaction(worker.engine) as session:
-        row = _one(session, service, fingerprint)
-    _removed(worker, row, "quarantine.discarded")
+    _remove(service, found(service, fingerprint).fingerprint, "quarantine.discarded")
 
 
-def _removed(worker: Worker, row: QuarantineRow, what: str) -> None:
-    with transaction(worker.engine) as session:
-        session.delete(session.get_one(QuarantineRow, row.fingerprint))
-    log.info(what, service=worker.service.name, fingerprint=row.fingerprint, reason=row.reason, times=row.times)
+def _remove(service: str, fingerprint: str, what: str) -> None:
+    with _database(service) as session:
+        row = session.get_one(QuarantineRow, fingerprint)
+        session.delete(row)
+        log.info(what, service=service, fingerprint=fingerprint, first_at=row.first_at.isoformat(), times=row.times)

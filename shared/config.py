@@ -4,8 +4,8 @@
 setting                      default                  meaning
 ===========================  =======================  ==================================================================
 TRIPARTITE_DATA              ``data``                 folder of the embedded databases and of rendered alerts
-TRIPARTITE_DATABASE_URL      ``sqlite:///…``          SQLAlchemy URL; ``{service}`` stands for the service's name
-TRIPARTITE_BUS_URL           ``memory://``            kombu URL of the broker; ``memory://`` is embedded, one process
+TRIPARTITE_DATABASE_URL      ``sqlite:///…``          SQLAlchemy URL of SQLite; ``{service}`` stands for the service's name
+TRIPARTITE_BUS_URL           ``memory://``            kombu URL of the broker; only the embedded one is spoken yet
 TRIPARTITE_HOST              ``127.0.0.1``            address to listen on; only loopback while no token issuer is set
 TRIPARTITE_PORT              ``8000``                 port to listen on
 TRIPARTITE_TODAY             (the clock)              a day to take for today, for rehearsals: ``2027-05-05``

@@ -16,6 +16,8 @@ CRASHPOINTS = (
     "alert.sent.unmarked",
 )
 _armed, _, _times = os.environ.get("TRIPARTITE_CRASHPOINT", "").partition(":")
+if _armed and _armed not in CRASHPOINTS:
+    raise ValueError(f"TRIPARTITE_CRASHPOINT names {_armed!r}; there are {', '.join(CRASHPOINTS)}.")
 _left = iter(range(int(_times or 1) - 1))
 
 

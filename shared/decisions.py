@@ -62,22 +62,25 @@ def stamp(now: datetime) -> str:
 def take(session: Session, policy: Policy, facts: Mapping[str, Code], as_at: date, now: datetime, subject: str) -> Decision:
     """Decide, and store the decision with its edition in the caller's transaction."""
     decision = decide(policy, facts, as_at, made_at=stamp(now), id=new_id())
-    store(session, policy, decision, now, subject)
+    store(session, policy, decision, subject)
     return decision
 
 
-def standing(policy: Policy, facts: Mapping[str, Code], as_at: date) -> Decision:
-    """The decision that the same edition, day and facts always give. Its time is the start of the day it is taken as at."""
-    return _standing(policy.edition, policy, tuple(facts.items()), as_at)
+def standing(policy: Policy, facts: Mapping[str, Code], as_at: date, subject: str = "") -> Decision:
+    """The decision that the same edition, day and facts always give; about one subject, where it must be told from others.
+
+    Its time is the start of the day it is taken as at.
+    """
+    return _standing(policy, tuple(facts.items()), as_at, subject)
 
 
 @lru_cache(maxsize=4096)
-def _standing(edition: str, policy: Policy, facts: tuple[tuple[str, Code], ...], as_at: date) -> Decision:
-    name = json.dumps([edition, facts, as_at.isoformat()])
+def _standing(policy: Policy, facts: tuple[tuple[str, Code], ...], as_at: date, subject: str) -> Decision:
+    name = json.dumps([policy.edition, facts, as_at.isoformat(), subject])
     return decide(policy, dict(facts), as_at, made_at=f"{as_at}T00:00:00.000Z", id=str(uuid.uuid5(uuid.NAMESPACE_URL, name)))
 
 
-def store(session: Session, policy: Policy, decision: Decision, now: datetime, subject: str) -> None:
+def store(session: Session, policy: Policy, decision: Decision, subject: str) -> None:
     """Put a decision on record, once, with the edition it was taken under."""
     if session.get(EditionRow, policy.edition) is None:
         session.add(EditionRow(edition=policy.edition, policy=policy.name, canonical=policy.canonical))
@@ -90,7 +93,7 @@ def store(session: Session, policy: Policy, decision: Decision, now: datetime, s
                 as_at=date.fromisoformat(decision.body["as_at"]),
                 subject=subject,
                 status=decision.body["status"],
-                made_at=now,
+                made_at=datetime.fromisoformat(decision.body["made_at"]),
                 body=decision.to_json(),
             )
         )

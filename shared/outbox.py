@@ -1,7 +1,7 @@
 """Events leave in the transaction that made them true.
 
 Whoever changes state adds its messages with :func:`add` in the same transaction; nobody publishes. The :class:`Relay` leases rows
-(token, cut-off by the database), publishes them *outside* any transaction, and marks them by token. Any doubt leaves them unmarked,
+(token, and until when), publishes them *outside* any transaction, and marks them by token. Any doubt leaves them unmarked,
 and they are published again: the inbox makes that harmless.
 """
 

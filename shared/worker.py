@@ -8,7 +8,7 @@ rounds until it is stopped, and waits longer and longer while the database or th
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -87,7 +87,7 @@ def clock_of(config: Config) -> Clock:
     rehearsed = config.today
     if rehearsed is None:
         return lambda: datetime.now(UTC)
-    return lambda: datetime.combine(rehearsed, time(9), LONDON).astimezone(UTC)
+    return lambda: datetime.combine(rehearsed, datetime.now(LONDON).time(), LONDON).astimezone(UTC)
 
 
 class Worker:
@@ -97,9 +97,8 @@ class Worker:
         self.service, self.config, self.clock = service, config, clock
         self.engine: Engine = open_database(config.database_of(service.name))
         migrate(self.engine, service.name)
-        self.relay = outbox.Relay(
-            self.engine, Publisher(config.bus_url, service.name).publish, config.batch, timedelta(seconds=config.lease_seconds)
-        )
+        self._publisher = Publisher(config.bus_url, service.name)
+        self.relay = outbox.Relay(self.engine, self._publisher.publish, config.batch, timedelta(seconds=config.lease_seconds))
         self._subscriber = Subscriber(config.bus_url, service.name, [event.type for event in service.consumers])
         self._held: list[Any] = []
         self._readable: list[tuple[bytes, Message]] = []
@@ -208,7 +207,8 @@ class Worker:
         return None
 
     def _quarantine(self, body: bytes, reason: str, now: datetime) -> None:
-        log.error("message.quarantined", service=self.service.name, fingerprint=inbox.fingerprint_of(body))  # what it says is not for logs
+        # what the message says, and what a handler says of it, stands in the quarantine: it is not for logs
+        log.error("message.quarantined", service=self.service.name, fingerprint=inbox.fingerprint_of(body))
         heard.labels(self.service.name, "quarantined").inc()
         with transaction(self.engine) as session:
             inbox.quarantine(session, body, reason, now)
@@ -216,6 +216,7 @@ class Worker:
     def close(self) -> None:
         """Give back the connections."""
         self._subscriber.close()
+        self._publisher.close()
         self.engine.dispose()
 
 

@@ -39,7 +39,7 @@ class Known:
         """Every row to be written; decisions are put on record as well, each once."""
         policy = load_policies("deadlines")[decisions.POLICY]
         for decision in decisions.decisions_of(self.files.values()).values():
-            store(self._session, policy, decision, datetime.fromisoformat(decision.body["made_at"]), decisions.POLICY)
+            store(self._session, policy, decision, subject="")  # about every placement with these facts
         for file in self.files.values():
             yield from file.rows()
         yield from self.receipts.values()

@@ -1,6 +1,6 @@
 """Events in. :class:`Known` is what a batch needs; a handler lets one event change it; CONSUMERS, at the end, says who hears what."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -47,13 +47,13 @@ class Known:
     contacts: Contacts
     alerts: dict[str, list[Alert]]
     waiting: list[Alert]
-    taken: dict[str, tuple[Decision, datetime]] = field(default_factory=dict)
+    taken: dict[str, Decision] = field(default_factory=dict)
 
     def rows(self) -> Iterable[Any]:
         """Every row, old and new. The decisions that alerts refer to are put on record, each once."""
         policy = load_policies("notifications")[decisions.POLICY]
-        for decision, now in self.taken.values():
-            store(self.session, policy, decision, now, subject=str(decision.body["facts"]["event"]))
+        for decision in self.taken.values():
+            store(self.session, policy, decision, subject="")  # about every piece of news with these facts
         yield from self.placements.values()
         yield from self.contacts.by_id.values()
         for about in self.alerts.values():
@@ -67,7 +67,7 @@ class Known:
         about += added
         self.waiting += added
         if added:
-            self.taken.setdefault(decision.id, (decision, now))
+            self.taken[decision.id] = decision
         return [Say(failed(alert)) for alert in added if alert.status == "failed"]
 
 
@@ -202,7 +202,7 @@ def post_move_decided(known: Known, message: Message, now: datetime) -> Iterable
     return known.tell(decisions.post_move_decided(event), now)
 
 
-CONSUMERS: dict[type[Event], Handler] = {
+CONSUMERS: Mapping[type[Event], Handler] = {
     PlacementUpdated: placement_updated,
     PlacementWithdrawn: placement_withdrawn,
     RecipientUpdated: recipient_updated,

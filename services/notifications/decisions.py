@@ -34,6 +34,8 @@ from shared.policies.policy import Rule
 from shared.rules import Decision
 
 POLICY = "who-is-told"
+ANY = ("", "any")
+"""How events and the policy say that a contact serves any purpose."""
 IN_PLACEMENT = {"trainee": "trainee_id", "host": "host", "lead-employer": "lead_employer"}
 """The parties of a placement, and the field that says who each is."""
 
@@ -75,8 +77,8 @@ class Contacts:
             person = self.by_id.get(party.person)
             return person if person and person.role == role else None
         fitting = [found for found in self.by_id.values() if found.role == role and party.organisation in ("", found.organisation)]
-        ranked = [found for wanted in (purpose, "") for found in fitting if found.purpose == wanted]
-        return min(ranked, key=lambda found: (not found.purpose, found.recipient_id), default=None)
+        suited = [found for found in fitting if found.purpose in (purpose, *ANY)]
+        return min(suited, key=lambda found: (found.purpose in ANY, found.recipient_id), default=None)
 
     def called(self, trainee_id: str) -> str:
         """How a doctor is called in a message."""

@@ -1,4 +1,4 @@
-"""HTTP in: cases. Every read of a case leaves a row in ``case_reads``."""
+"""HTTP in: cases. Every read of a case, or of a decision on one, leaves a row in ``case_reads``."""
 
 from flask import Response, request
 from flask_smorest import Blueprint
@@ -39,6 +39,14 @@ def show_case(concern_id: str) -> Response:
             raise UnknownResource(f"No concern {concern_id} was raised here.")
         session.add(_read(concern_id))
         return answer(CaseSchema().dump(case))
+
+
+@routes.before_app_request
+def note_decisions_read() -> None:
+    """Decisions hold what is known of a concern: a read of them, one or many, leaves a row as well."""
+    if request.method == "GET" and request.path.startswith("/responsibility/decisions"):
+        with transaction(running().worker.engine) as session:
+            session.add(_read(request.full_path.removeprefix("/responsibility/").rstrip("?")))
 
 
 def _read(concern_id: str) -> CaseRead:

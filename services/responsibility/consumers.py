@@ -26,13 +26,13 @@ class Known:
         self._session = session
         wanted = set(concern_ids)
         self.cases = {case.concern_id: case for case in session.scalars(select(Case).where(Case.concern_id.in_(wanted)))}
-        self.decisions: dict[str, Decision] = {}
+        self.decisions: list[tuple[str, Decision]] = []
 
     def rows(self) -> Iterator[Any]:
         """Every row to be written; decisions are put on record as well."""
         policy = load_policies("responsibility")[decisions.POLICY]
-        for decision in self.decisions.values():
-            store(self._session, policy, decision, datetime.fromisoformat(decision.body["made_at"]), decisions.POLICY)
+        for concern_id, decision in self.decisions:
+            store(self._session, policy, decision, subject=concern_id)
         yield from map(self._session.merge, self.cases.values())
 
 
@@ -47,7 +47,8 @@ def concern_raised(known: Known, message: Message, now: datetime) -> Iterable[Sa
     assert isinstance(event, ConcernRaised)
     decision = decisions.own(event, today(now))
     case = decisions.opened(event, decision, known.cases.get(event.concern_id), now)
-    known.decisions[decision.id], known.cases[event.concern_id] = decision, case
+    known.decisions.append((event.concern_id, decision))
+    known.cases[event.concern_id] = case
     return decisions.assigned(case)
 
 

@@ -21,7 +21,7 @@ def own(event: ConcernRaised, today: date) -> Decision:
     :raises InvalidFacts: the concern carries facts that the policy does not know.
     """
     policy = load_policies("responsibility")[POLICY]
-    return standing(policy, read_facts(policy.facts, event.facts, POLICY), today)
+    return standing(policy, read_facts(policy.facts, event.facts, POLICY), today, subject=event.concern_id)
 
 
 def opened(event: ConcernRaised, decision: Decision, before: Case | None, now: datetime) -> Case:

@@ -37,7 +37,7 @@ class Case(Base):
 
 
 class CaseRead(Base):
-    """Somebody read a case."""
+    """Somebody read a case (``concern_id``), or decisions on cases (the path they asked for)."""
 
     __tablename__ = "case_reads"
     id: Mapped[int] = mapped_column(primary_key=True, init=False)

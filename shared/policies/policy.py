@@ -19,6 +19,7 @@ from shared.policies.facts import Code, Fact, literal
 from shared.policies.outcomes import UNITS, Field, bind_value, dates_asked, read_conclusion, read_outcome
 from shared.policies.reading import Node, suggest
 
+# unique: one rule holds · any: several may, if they agree · first: the first in the file · collect: their lists are put together
 HITS = ("unique", "any", "first", "collect")
 FAR = date(9999, 12, 31)
 
@@ -121,6 +122,10 @@ class Slice:
                 found.setdefault(name, set())
         return {name: self.policy.facts[name].values(bounds) for name, bounds in found.items()}
 
+    def above(self, rule: Rule) -> list[Rule]:
+        """What overrides a rule."""
+        return _above(rule, self.rules, self.policy.hit)
+
     @cached_property
     def concluding(self) -> dict[str, tuple[Rule, ...]]:
         """The rules that conclude each outcome field, in the order of the file."""
@@ -180,6 +185,12 @@ class Policy:
         return Slice(self, day, rules, notices, bounds, meaning, survival)
 
 
+def _above(rule: Rule, rules: tuple[Rule, ...], hit: str) -> list[Rule]:
+    """What overrides a rule: whatever says so, and under ``first`` every earlier rule of its stage."""
+    earlier = [other for other in rules[: rules.index(rule)] if other.stage == rule.stage] if hit == "first" else []
+    return [*(other for other in rules if rule.id in other.overrides), *earlier]
+
+
 def _flattened(rules: tuple[Rule, ...], hit: str, facts: frozenset[str]) -> tuple[dict[str, Condition], dict[str, Condition]]:
     """Every rule's meaning and survival in terms of facts alone, stage by stage."""
     meaning: dict[str, Condition] = {}
@@ -195,11 +206,8 @@ def _flattened(rules: tuple[Rule, ...], hit: str, facts: frozenset[str]) -> tupl
     for stage in sorted({rule.stage for rule in rules}):
         members = [rule for rule in rules if rule.stage == stage]
         meaning |= {rule.id: substitute(rule.when, means) for rule in members}
-        for position, rule in enumerate(members):
-            above = [other for other in members if rule.id in other.overrides]
-            if hit == "first":
-                above += members[:position]
-            survival[rule.id] = every([meaning[rule.id], *(negated(meaning[other.id]) for other in above)])
+        for rule in members:
+            survival[rule.id] = every([meaning[rule.id], *(negated(meaning[other.id]) for other in _above(rule, rules, hit))])
     return meaning, survival
 
 

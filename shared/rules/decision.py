@@ -238,10 +238,8 @@ def check_engines(slice_: Slice, known: Facts, found: Found) -> None:
 def _passed_on(slice_: Slice, members: list[Rule], fired: set[str], holds: Mapping[str, bool | None]) -> dict[str, Code]:
     """The scalars that a stage passes to the next: concluded by rules that fired and that nothing can still override."""
     passed: dict[str, Code] = {}
-    for position, rule in enumerate(members):
-        above = [other for other in members if rule.id in other.overrides]
-        above += members[:position] if slice_.policy.hit == "first" else []
-        if rule.id in fired and not any(other.id in fired or holds[other.id] is None for other in above):
+    for rule in members:
+        if rule.id in fired and not any(other.id in fired or holds[other.id] is None for other in slice_.above(rule)):
             passed |= {name: value for name, value in rule.then.items() if isinstance(value, int | str)}
     return passed
 
@@ -306,13 +304,11 @@ class Explanation:
         return [self._why_not(rule) for rule in self.slice_.rules if rule.id not in self.found.counts]
 
     def _why_not(self, rule: Rule) -> dict[str, Any]:
-        over = [other.id for other in self.slice_.rules if rule.id in other.overrides and self.found.holds[other.id]]
+        over = [other.id for other in self.slice_.above(rule) if self.found.holds[other.id]]
         if self.found.holds[rule.id] is False:
             return {"rule": rule.id, "unmet": self._unmet(rule)}
         if over:
             return {"rule": rule.id, "overridden_by": over}
-        if self.found.holds[rule.id]:
-            return {"rule": rule.id, "overridden_by": [other.id for other in self.slice_.rules if other.id in self.found.counts][:1]}
         asked = {test.fact for test in _tests(self.slice_.survival[rule.id])}
         return {"rule": rule.id, "open": [name for name in self.slice_.policy.facts if name in asked and name not in self.known]}
 

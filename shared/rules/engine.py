@@ -8,7 +8,7 @@ The C engine is driven directly, without the library's ``Host``: no background t
 * One session, deleted in ``finally``, and a process-wide lock around it: never two live sessions, so no two can share a hash.
 * Every ruleset has a rule that always holds. ``delete_state`` frees pointers that only a started action has initialised, so
   deleting the session of a message that matched nothing frees memory that is not its own (seen as heap corruption).
-* More than 64 conditions true at once are refused by the engine; more than MOST_CONJUNCTIONS are refused here, at compile time.
+* More than 64 conditions true at once are refused by the engine; a service whose policies could have more does not start.
 * No match is data: an empty set.
 
 The layout was checked against 2.0.28 only; another version is refused at import.
@@ -36,7 +36,7 @@ _OPERATORS = {"is_not": "$neq", "at_most": "$lte", "less_than": "$lt", "at_least
 if version("durable_rules") != VERSION:
     raise ImportError(
         f"durable_rules {version('durable_rules')} is installed, but its engine is driven here in a way that was checked with "
-        f"{VERSION} only; install {VERSION}, or run the differential tests (tests/shared/test_rules.py) and change VERSION."
+        f"{VERSION} only; install {VERSION}, or run the differential tests (tests/shared/test_engines.py) and change VERSION."
     )
 
 _lock = RLock()

@@ -25,8 +25,8 @@ TABLES = {
     "notifications": ("placements", "recipients", "alerts", "inbox_messages", "decisions", "inbox_marks"),
     "responsibility": ("cases", "decisions", "inbox_marks"),
 }
-PASSING = {"attempts", "token", "leased_until"}
-"""Columns of an alert that say how it went, not what became of it."""
+PASSING = {"attempts", "token", "leased_until", "heard_at", "said_at", "created_at", "sent_at", "received_at", "detail"}
+"""Columns that say how and at what moment things went, not what became of them."""
 
 
 @dataclass
