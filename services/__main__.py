@@ -7,7 +7,7 @@ says what was wrong, what would be right, and where to look.
 import json
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,10 @@ from shared.policies.policy import Policy
 from shared.policies.reading import suggest
 from shared.rules import decide as take_decision
 from shared.rules import ready_policies
-from shared.worker import today
+from shared.worker import clock_of, today
 
 NAMES = ("eligibility", "deadlines", "responsibility", "notifications")
+MOST_SHOWN = 20
 DAY = click.DateTime(["%Y-%m-%d"])
 
 
@@ -92,8 +93,12 @@ def serve(service: str | None, port: int | None, data: Path | None) -> None:
 def decide(policy: str, facts: Sequence[str], as_at: datetime | None, as_json: bool) -> None:
     """Decide one question; nothing is stored. Exit code 1 while it is undetermined."""
     found = find_policy(policy)
-    now = datetime.now(UTC)
-    given = read_facts(found.facts, dict(_pair(fact) for fact in facts), found.name)
+    now = clock_of(read_config())()
+    pairs = [_pair(fact) for fact in facts]
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        raise click.UsageError(f"{next(name for name in names if names.count(name) > 1)} is given twice; give each fact once.")
+    given = read_facts(found.facts, dict(pairs), found.name)
     decision = take_decision(found, given, as_at.date() if as_at else today(now), made_at=stamp(now), id=new_id())
     if as_json:
         click.echo(json.dumps(decision.body, ensure_ascii=False, indent=2))
@@ -144,16 +149,18 @@ def import_file(file: Path, kind: str, base: str | None, patience: float) -> Non
     from services.importing import Report, http_post, import_lines, read_lines  # noqa: PLC0415
 
     config = read_config()
-    post = http_post(base or f"http://{config.host}:{config.port}", patience)
+    post = http_post(base or f"http://{config.host}:{config.port}", patience, lambda words: click.echo(words, err=True))
     report = Report()
     with file.open("rb") as lines:
         total = sum(1 for _ in lines)
     with Progress(disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task(file.name, total=total)
         import_lines(read_lines(file, kind, report), post, report, lambda count: progress.update(task, advance=count))
-    click.echo(f"{report.taken} lines taken ({report.new} new), {len(report.refused)} refused.")
-    for number, reason in sorted(report.refused.items()):
+    for number, reason in sorted(report.refused.items())[:MOST_SHOWN]:
         click.echo(f"line {number}: {reason}", err=True)
+    if len(report.refused) > MOST_SHOWN:
+        click.echo(f"… and {len(report.refused) - MOST_SHOWN} more lines; is this a file of --as {kind}?", err=True)
+    click.echo(f"{report.taken} lines taken ({report.new} new), {len(report.refused)} refused.")
     sys.exit(1 if report.refused else 0)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-from services.house import House, open_house
+from services.house import House, hold_folder, open_house
 from services.importing import Line, Report, import_lines, is_tis, read_lines
 from shared.bus import forget_embedded_queues
 from shared.config import read_config
@@ -97,13 +97,29 @@ def open_replay(rotation: Path, data: Path) -> Replay:
     report = Report()
     arrivals = arrivals_by_day(read_lines(rotation, "rotation", report))
     start = rotation_start(line for lines in arrivals.values() for _, line in lines)
-    if data.exists():
-        shutil.rmtree(data)
+    _empty(data)
     forget_embedded_queues()
     clock = HandClock()
     clock.set(start - timedelta(weeks=WEEKS_BEFORE), time(0))
     house = open_house(read_config({}, data=data), clock)
     return Replay(house, clock, arrivals, start, report)
+
+
+def _empty(data: Path) -> None:
+    """Empty the folder of an earlier demo; nobody else's.
+
+    :raises Refused: the folder holds something that no demo has left there.
+    """
+    marker = data / "made-by-tripartite-demo"
+    if data.exists() and any(data.iterdir()) and not marker.exists():
+        raise Refused(f"{data} holds something that is not of a demo; name a new or empty folder with --data.")
+    with hold_folder(data):
+        for found in data.iterdir():
+            if found.is_dir():
+                shutil.rmtree(found)
+            elif found.name != ".lock":
+                found.unlink()
+    marker.touch()
 
 
 def arrivals_by_day(lines: Iterator[Line]) -> dict[date, list[Line]]:

@@ -4,12 +4,14 @@
 Every service may also be opened alone. Path prefix = service name, so a URL means the same here and behind a proxy.
 """
 
+import fcntl
 import json
 import signal
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import structlog
 from flask import Flask
@@ -20,6 +22,8 @@ from services.eligibility import app as eligibility
 from services.notifications import app as notifications
 from services.responsibility import app as responsibility
 from shared.config import Config
+from shared.errors import Unreachable
+from shared.service import LARGEST_BODY
 from shared.worker import Clock, Worker, clock_of
 
 SERVICES = {module.SERVICE.name: module for module in (eligibility, deadlines, responsibility, notifications)}
@@ -34,6 +38,7 @@ class House:
     config: Config
     workers: dict[str, Worker]
     apps: dict[str, Flask]
+    lock: IO[str]
 
     def __call__(self, environ: Mapping[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """WSGI: hand a request to the service that its path begins with."""
@@ -41,10 +46,13 @@ class House:
         app = self.apps.get(name[0]) if name else None
         if app is not None:
             return app(dict(environ), start_response)
-        body = json.dumps({"services": {name: f"/{name}/health/ready" for name in self.apps}}).encode()
-        found = environ.get("PATH_INFO") in ("", "/")
-        start_response("200 OK" if found else "404 Not Found", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
-        return [body]
+        services = {name: f"/{name}/health/ready" for name in self.apps}
+        if environ.get("PATH_INFO") in ("", "/"):
+            return _answered(start_response, "200 OK", "application/json", {"services": services})
+        detail = f"The path must begin with a service: {', '.join(services)}."
+        return _answered(
+            start_response, "404 Not Found", "application/problem+json", {"title": "Not Found", "status": 404, "detail": detail}
+        )
 
     def settle(self) -> int:
         """Let the workers do rounds until none has anything to do; returns how much was done."""
@@ -57,33 +65,66 @@ class House:
         """Give back the connections."""
         for worker in self.workers.values():
             worker.close()
+        self.lock.close()
+
+
+def _answered(start_response: Callable[..., Any], status: str, content_type: str, body: Mapping[str, Any]) -> Iterable[bytes]:
+    text = json.dumps(body).encode()
+    start_response(status, [("Content-Type", content_type), ("Content-Length", str(len(text)))])
+    return [text]
 
 
 def open_house(config: Config, clock: Clock | None = None, names: Sequence[str] = tuple(SERVICES)) -> House:
-    """Services by name, migrated and recovered from whatever ended the process before."""
+    """Services by name, migrated and recovered from whatever ended the process before.
+
+    :raises Unreachable: another process works on the same folder, or a database cannot be used.
+    """
+    lock = hold_folder(config.data)
     workers = {name: Worker(SERVICES[name].SERVICE, config, clock or clock_of(config)) for name in names}
     apps = {name: SERVICES[name].create_app(config, worker) for name, worker in workers.items()}
     for worker in workers.values():
         worker.recover()
-    return House(config, workers, apps)
+    return House(config, workers, apps, lock)
+
+
+def hold_folder(folder: Path) -> IO[str]:
+    """Hold the folder for this process alone: two embedded buses on one outbox would each publish what the other's never hears."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("a")
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Unreachable(f"Another process works on {folder}; end it first, or set TRIPARTITE_DATA (--data) to another folder.") from None
+    except OSError as error:
+        raise Unreachable(f"The folder {folder} cannot be written to ({error}); set TRIPARTITE_DATA (--data) to one that can.") from error
+    return lock
 
 
 def serve(house: House, say: Callable[[str], None]) -> None:
     """Listen until SIGTERM or Ctrl-C; the workers finish the round they are in."""
+    host, port = house.config.host, house.config.port
+    try:
+        server = create_server(
+            house, host=host, port=port, threads=8, max_request_body_size=LARGEST_BODY, connection_limit=1_000, channel_timeout=30
+        )
+    except OSError as error:
+        house.close()
+        taken = f"{host}:{port} cannot be listened on ({error.strerror})"
+        raise Unreachable(f"{taken}; end what uses it, or set TRIPARTITE_PORT (--port) to a free port.") from error
     stop = threading.Event()
     threads = [threading.Thread(target=worker.run, args=(stop,), name=name) for name, worker in house.workers.items()]
-    server = create_server(house, host=house.config.host, port=house.config.port, threads=8)
-    signal.signal(signal.SIGTERM, _stopped)
-    for thread in threads:
-        thread.start()
-    for name in house.apps:
-        say(f"http://{house.config.host}:{house.config.port}/{name}/health/ready")
     try:
+        signal.signal(signal.SIGTERM, _stopped)
+        for thread in threads:
+            thread.start()
+        for name in house.apps:
+            say(f"http://{host}:{port}/{name}/health/ready")
         server.run()  # ends on KeyboardInterrupt and SystemExit
     finally:
         stop.set()
         for thread in threads:
-            thread.join()
+            if thread.is_alive():
+                thread.join()
         server.close()
         house.close()
 

@@ -105,13 +105,14 @@ def _wrong_lines(chunk: list[Line], problem: dict[str, Any]) -> dict[int, str]:
     return wrong
 
 
-def http_post(base: str, patience: float) -> Post:
-    """Posts to a house at a base URL; while it does not answer, tries again for ``patience`` seconds.
+def http_post(base: str, patience: float, say: Callable[[str], None]) -> Post:
+    """Posts to a house at a base URL; while it does not answer, says so and tries again for ``patience`` seconds.
 
     :raises Unreachable: it did not answer for that long.
     """
 
     def post(path: str, objects: list[dict[str, Any]]) -> tuple[int, Any]:
+        waited = False
         body = json.dumps(objects, ensure_ascii=False).encode()
         ends = time.monotonic() + patience
         while True:
@@ -122,6 +123,9 @@ def http_post(base: str, patience: float) -> Post:
             except urllib.error.HTTPError as error:
                 return error.code, _answer(error.read())
             except (OSError, ValueError) as error:
+                if not waited:
+                    say(f"waiting up to {patience:.0f} s for {base} …")
+                    waited = True
                 if time.monotonic() > ends:
                     raise Unreachable(
                         f"{base} does not answer ({error}). Start it with `tripartite serve` and run the same import again: "

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from services.house import SERVICES
 from shared.config import read_config
 from shared.database import missing_migrations, open_database, transaction
-from shared.errors import Refused, UnknownResource
-from shared.inbox import QuarantineRow
+from shared.errors import MalformedEvent, Refused, UnknownResource
+from shared.events import read_message
+from shared.inbox import InboxRow, QuarantineRow
 from shared.worker import Worker, clock_of
 
 log = structlog.get_logger()
@@ -72,7 +73,7 @@ def retried(service: str, fingerprint: str) -> str:
 
 
 def discarded(service: str, fingerprint: str) -> None:
-    """Let the message go."""
+    """Let the message go, for good: it is noted as heard, so that it is not taken in when it comes again."""
     _remove(service, found(service, fingerprint).fingerprint, "quarantine.discarded")
 
 
@@ -80,4 +81,10 @@ def _remove(service: str, fingerprint: str, what: str) -> None:
     with _database(service) as session:
         row = session.get_one(QuarantineRow, fingerprint)
         session.delete(row)
+        try:
+            message = read_message(row.body)
+        except MalformedEvent:
+            message = None  # it came past every outbox, and will not come again by itself
+        if message is not None and session.get(InboxRow, message.key) is None:
+            session.add(InboxRow(key=message.key, type=message.data.type, heard_at=row.last_at))
         log.info(what, service=service, fingerprint=fingerprint, first_at=row.first_at.isoformat(), times=row.times)

@@ -73,7 +73,7 @@ def decision_panel(title: str, decision: dict[str, Any], most: int | None = None
     left = {name: len(decision[name]) - most for name in ("because", "would_change", "notices") if most and len(decision[name]) > most}
     if left:
         said = ", ".join(f"{count} more under {name}" for name, count in left.items())
-        parts.append(Text(f"… {said}: GET /…/decisions/{decision['id']}", style="dim"))
+        parts.append(Text(f"… {said}: decision {decision['id']}", style="dim"))
     return Panel(Group(*parts), title=f"{title}: {decision['policy']}", title_align="left")
 
 
@@ -84,6 +84,8 @@ def _said(value: Any) -> str:
         return f"{value['least']} to {value['most']} {value['unit']}"
     if isinstance(value, dict):
         return " · ".join(f"{name.replace('_', ' ')}: {_said(part)}" for name, part in value.items())
+    if value in ([], ()):
+        return "nothing"
     if isinstance(value, list):
         return "".join(f"\n  - {_said(item)}" for item in value)
     return str(value)

@@ -96,11 +96,11 @@ def _loopback(text: str) -> str:
 
 def _day(text: str) -> date:
     try:
-        if re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        if re.fullmatch("20[0-9]{2}-[0-9]{2}-[0-9]{2}", text) and "2015" <= text < "2099":
             return date.fromisoformat(text)
     except ValueError:
         pass  # said below, with the form that is right
-    raise ValueError(f"must be a day such as 2027-05-05, not {text!r}.")
+    raise ValueError(f"must be a day from 2015 to 2098 such as 2027-05-05, not {text!r}.")
 
 
 def _url(*schemes: str) -> Callable[[str], str]:

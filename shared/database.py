@@ -62,7 +62,7 @@ def open_database(url: str) -> Engine:
             raise Unreachable(
                 f"The folder of {made.database} cannot be made ({error}); set TRIPARTITE_DATA to a folder of yours."
             ) from error
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)  # parameters are not for logs
     event.listen(engine, "connect", _sqlite_connected)
     event.listen(engine, "begin", _sqlite_begun)
     return engine

@@ -55,6 +55,7 @@ PlacementType = Literal[
 Owner = Literal["national-body", "lead-employer", "host"]
 Receiver = Literal["host", "lead-employer", "trainee"]
 Code = str | int | bool
+_ADDRESS = re.compile(r"""[^@\s<>,;:"()\[\]]+@[^@\s<>,;:"()\[\]]+""")
 AnyEvent = TypeVar("AnyEvent", bound="Event")
 
 
@@ -107,7 +108,9 @@ class PlacementUpdated(Event):
     end_date: date
 
     def __post_init__(self) -> None:
-        """A placement does not end before it starts."""
+        """A placement ends after it starts, within living memory and the reach of the policies."""
+        if not date(1950, 1, 1) <= self.start_date <= date(2099, 12, 31):
+            raise MalformedEvent("The placement cannot be dated so.", {"data.start_date": "must lie between 1950-01-01 and 2099-12-31."})
         if self.end_date < self.start_date:
             raise MalformedEvent("The placement ends before it starts.", {"data.end_date": f"must not come before {self.start_date}."})
 
@@ -160,6 +163,12 @@ class RecipientUpdated(Event):
     purpose: str
     name: str
     email: str | None
+
+    def __post_init__(self) -> None:
+        """An address that could not be one is refused here, not when an alert is to leave."""
+        if self.email is not None and not _ADDRESS.fullmatch(self.email):
+            problem = "must be an address such as ada@example.org, or null."
+            raise MalformedEvent("The recipient cannot be reached so.", {"data.email": problem})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -388,8 +397,9 @@ def read_message(raw: str | bytes | Mapping[str, Any]) -> Message:
     if envelope.get("specversion") != "1.0":
         problems["specversion"] = f'must be "1.0", not {envelope.get("specversion")!r}.'
     for name in ("id", "source", "type"):
-        if not isinstance(envelope.get(name), str) or not envelope[name]:
-            problems[name] = "must be a non-empty text (CloudEvents 1.0, required attributes)."
+        value = envelope.get(name)
+        if not isinstance(value, str) or not re.fullmatch(r"[!-~]{1,300}", value):
+            problems[name] = "must be 1 to 300 printable ASCII characters without spaces (CloudEvents 1.0, required attributes)."
     event = EVENTS.get(str(envelope.get("type")))
     if event is None and "type" not in problems:
         problems["type"] = f"{envelope['type']!r} is not an event of shared/events.py."
@@ -417,10 +427,18 @@ def parse_json(raw: str | bytes) -> Any:
     :raises MalformedEvent: it is not.
     """
     try:
-        found = json.loads(raw, parse_constant=_no_constant)
+        found = json.loads(raw, parse_constant=_no_constant, object_pairs_hook=_no_key_twice)
         json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise MalformedEvent(f"This is not usable JSON: {str(error) or type(error).__name__}.") from error
+    return found
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice in one object")
     return found
 
 
@@ -490,8 +508,10 @@ def read_event(event: type[AnyEvent], data: object) -> AnyEvent:
         found = error.messages if isinstance(error.messages, dict) else {"": error.messages}
         problems = {f"data.{name}": " ".join(map(str, said)) if isinstance(said, list) else str(said) for name, said in found.items()}
         raise MalformedEvent(f"The data does not fit {event.type}.", problems) from None
-    if not read.subject.strip():
-        raise MalformedEvent(f"The data does not fit {event.type}.", {f"data.{event.about}": "must not be empty."})
+    ids = [name for name in (field.name for field in fields(event)) if name.endswith("_id") or name == event.about]
+    empty = {f"data.{name}": "must not be empty." for name in ids if not getattr(read, name).strip()}
+    if empty:
+        raise MalformedEvent(f"The data does not fit {event.type}.", empty)
     return read
 
 
@@ -517,13 +537,14 @@ def _shape(hint: Any) -> shapes.Field[Any]:
     return _SCALARS[hint]()
 
 
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _MISSING: dict[str, Any] = {"required": "is missing.", "null": "must not be null."}
 
 
 def plain_text(text: str) -> None:
-    """Text that can be written anywhere: no lone surrogates, no control characters."""
-    if any(ord(sign) < 32 or 0xD800 <= ord(sign) <= 0xDFFF for sign in text):
-        raise ValidationError("must not hold control characters or halves of characters.")
+    """Text that can be written anywhere: no control characters, no changes of direction, no halves of characters."""
+    if _UNFIT.search(text):
+        raise ValidationError("must not hold control characters, changes of direction or halves of characters.")
 
 
 def _plain_fact(value: object) -> None:
@@ -537,7 +558,7 @@ def _plain_fact(value: object) -> None:
 _SCALARS: dict[Any, Callable[[], shapes.Field[Any]]] = {
     str: lambda: shapes.String(required=True, validate=[Length(max=500), plain_text], error_messages=_MISSING),
     int: lambda: shapes.Integer(required=True, strict=True, error_messages=_MISSING),
-    Decimal: lambda: shapes.Decimal(required=True, validate=Range(min=Decimal(0), max=Decimal(100)), error_messages=_MISSING),
+    Decimal: lambda: shapes.Decimal(required=True, validate=Range(min=Decimal(0), max=Decimal(2)), error_messages=_MISSING),
     date: lambda: shapes.Date(required=True, format="iso", error_messages=_MISSING | {"invalid": "must be a date such as 2027-08-04."}),
     datetime: lambda: shapes.AwareDateTime(required=True, format="iso", error_messages=_MISSING),
 }

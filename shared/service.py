@@ -41,6 +41,8 @@ from shared.worker import Say, Worker, today
 log = structlog.get_logger()
 refused_decisions = Counter("tripartite_decisions_refused", "Decisions refused because the product was at fault", ["service", "error"])
 LARGEST_BODY = 16 * 1024 * 1024
+MOST_EVENTS = 1_000
+MOST_PROBLEMS = 100
 STALE_BEAT = timedelta(seconds=60)
 
 
@@ -169,7 +171,9 @@ def ready() -> Response:
         problems |= {"migrations": lacks} if lacks else {}
     except Exception as error:
         problems["database"] = str(error)
-    if worker.beat is None or datetime.now(UTC) - worker.beat > STALE_BEAT:
+    if worker.trouble:
+        problems["worker"] = worker.trouble
+    elif worker.beat is None or datetime.now(UTC) - worker.beat > STALE_BEAT:
         problems["worker"] = "the worker's loop is not turning in this process."
     return _json({"status": "not ready" if problems else "ready", "problems": problems}, 503 if problems else 200)
 
@@ -236,7 +240,7 @@ def _decision_request(policy: Policy) -> dict[str, Any]:
         try:
             asked["facts"] = read_facts(policy.facts, body["facts"], policy.name)
         except Refused as error:
-            problems |= {f"facts/{name}": problem for name, problem in error.errors.items()}
+            problems |= {f"facts/{pointed(name)}": problem for name, problem in error.errors.items()}
     if problems:
         raise Refused(f"{len(problems)} of the fields sent cannot be used; nothing was decided.", problems)
     return asked
@@ -266,7 +270,11 @@ def replay_decision(decision_id: Any) -> Response:
     """The same decision taken again: stored edition, facts, day, id and time. 409 if it does not come out the same, byte for byte."""
     with transaction(running().worker.engine) as session:
         row = decisions.find(session, str(decision_id))
-        again = decisions.replay(session, row).to_json()
+        try:
+            again = decisions.replay(session, row).to_json()
+        except Exception as error:  # whatever is wrong with what is stored, it is not the caller's mistake
+            log.exception("replay.failed", decision=row.id, error=type(error).__name__)
+            again = ""
     if again != row.body:
         return _problem(409, "The replay differs", "The decision does not come out as it was stored; tell the operators of this service.")
     return _text(again, 200)
@@ -293,9 +301,13 @@ def accept(sent: Any, read: Callable[[Any], Message]) -> Response:
     What the outbox has already is taken again without effect, so a caller that is unsure sends again.
     """
     raws = sent if isinstance(sent, list) else [sent]
+    if not 1 <= len(raws) <= MOST_EVENTS:
+        raise MalformedEvent(f"{len(raws)} events were sent; a request takes 1 to {MOST_EVENTS}.")
     messages: list[Message] = []
     problems: dict[str, str] = {}
     for number, raw in enumerate(raws):
+        if len(problems) > MOST_PROBLEMS:
+            break
         try:
             messages.append(read(raw))
         except MalformedEvent as error:
@@ -306,8 +318,8 @@ def accept(sent: Any, read: Callable[[Any], Message]) -> Response:
             problems |= {places[name]: problem for name, problem in error.errors.items()} or {
                 str(number) if isinstance(sent, list) else "": error.detail
             }
-    if problems or not raws:
-        raise MalformedEvent(f"Of {len(raws)} events some cannot be used; none was taken." if raws else "No event was sent.", problems)
+    if problems:
+        raise MalformedEvent(f"Of {len(raws)} events some cannot be used; none was taken.", problems)
     now = running().now()
     with transaction(running().worker.engine) as session:
         new = outbox.add(session, messages, now)
@@ -375,6 +387,11 @@ def _day(given: str | None) -> date | None:
         return _strict_day(given) if given else None
     except ValueError:
         raise Refused("The day cannot be read.", {"as_at": f"must be a date such as 2021-06-01, not {given!r}."}) from None
+
+
+def pointed(name: str) -> str:
+    """A name as a step of a JSON pointer (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _strict_day(given: str) -> date:

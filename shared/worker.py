@@ -9,13 +9,14 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 import structlog
 from prometheus_client import Counter
 from sqlalchemy import Engine
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from shared import inbox, outbox
@@ -23,14 +24,18 @@ from shared.bus import Publisher, Subscriber
 from shared.config import Config
 from shared.crashpoints import crashpoint
 from shared.database import migrate, open_database, transaction
-from shared.errors import MalformedEvent
+from shared.errors import MalformedEvent, Unreachable
 from shared.events import Event, Message, read_message, say
 
 LONDON = ZoneInfo("Europe/London")
 log = structlog.get_logger()
 Clock = Callable[[], datetime]
-OUTAGES = (OperationalError, InterfaceError)
-"""What the database raises when it is away; nothing is quarantined for it."""
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether the database, and not a message, is at fault; nothing is quarantined for that."""
+    return isinstance(error, DBAPIError) and not isinstance(error, IntegrityError | DataError)
+
 
 published = Counter("tripartite_published", "Messages published from the outbox", ["service"])
 heard = Counter("tripartite_heard", "Messages taken from the queue, by what became of them", ["service", "result"])
@@ -96,13 +101,20 @@ class Worker:
     def __init__(self, service: Service, config: Config, clock: Clock) -> None:
         self.service, self.config, self.clock = service, config, clock
         self.engine: Engine = open_database(config.database_of(service.name))
-        migrate(self.engine, service.name)
+        try:
+            migrate(self.engine, service.name)
+        except DBAPIError as error:
+            raise Unreachable(
+                f"The database {self.engine.url.render_as_string()} cannot be used ({error.orig}). See that its folder can be written to "
+                "and that the file is whole; restore it from a copy if it is damaged."
+            ) from error
         self._publisher = Publisher(config.bus_url, service.name)
         self.relay = outbox.Relay(self.engine, self._publisher.publish, config.batch, timedelta(seconds=config.lease_seconds))
         self._subscriber = Subscriber(config.bus_url, service.name, [event.type for event in service.consumers])
         self._held: list[Any] = []
         self._readable: list[tuple[bytes, Message]] = []
         self.beat: datetime | None = None
+        self.trouble = ""
 
     def recover(self) -> int:
         """What a start does after a crash. Embedded, the queue died with the process: the outbox is published again."""
@@ -113,13 +125,29 @@ class Worker:
         return settled + self.relay.republish()
 
     def step(self) -> int:
-        """One round; returns how many messages and chores were done (0: there is nothing to do now)."""
+        """One round; returns how many messages and chores were done (0: there is nothing to do now).
+
+        Every part of it is tried, and then the first failure is raised.
+        """
         now = self.clock()
+        chores = [partial(chore, self) for chore in self.service.chores]
+        parts: list[Callable[[datetime], int]] = [self._relay, self._hear, *chores]
+        done, failures = 0, list[Exception]()
+        for part in parts:
+            try:
+                done += part(now)
+            except Exception as error:  # a part that is stuck does not hold up the others
+                failures.append(error)
+        self.trouble = "; ".join(f"{type(error).__name__}: {error}" for error in failures)
+        if failures:
+            raise failures[0]
         self.beat = datetime.now(UTC)
+        return done
+
+    def _relay(self, now: datetime) -> int:
         sent = self.relay.step(now)
         published.labels(self.service.name).inc(sent)
-        done = sent + self._hear(now)
-        return done + sum(chore(self, now) for chore in self.service.chores)
+        return sent
 
     def run(self, stop: threading.Event, idle_seconds: float = 0.1) -> None:
         """Rounds until ``stop``; an error of the database or the broker is waited out, nothing is lost by it."""
@@ -142,9 +170,9 @@ class Worker:
             return 0
         try:
             self._take_in([message for _, message in self._readable], now)
-        except OUTAGES:
-            raise
         except Exception as error:
+            if is_outage(error):
+                raise
             log.warning("batch.replayed", service=self.service.name, messages=len(self._held), error=type(error).__name__)
             while self._readable:
                 self._handle_alone(*self._readable[0], now)
@@ -164,9 +192,9 @@ class Worker:
     def _handle_alone(self, body: bytes, message: Message, now: datetime) -> None:
         try:
             self._take_in([message], now)
-        except OUTAGES:
-            raise
         except Exception as error:
+            if is_outage(error):
+                raise
             self._quarantine(body, f"the handler failed: {error!r}", now)
 
     def _take_in(self, messages: Sequence[Message], now: datetime) -> None:
@@ -211,7 +239,7 @@ class Worker:
         log.error("message.quarantined", service=self.service.name, fingerprint=inbox.fingerprint_of(body))
         heard.labels(self.service.name, "quarantined").inc()
         with transaction(self.engine) as session:
-            inbox.quarantine(session, body, reason, now)
+            inbox.quarantine(session, body, reason[:2_000], now)
 
     def close(self) -> None:
         """Give back the connections."""

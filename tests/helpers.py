@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -67,13 +67,13 @@ def a_placement(**changes: Any) -> PlacementUpdated:
 def a_document(
     kind: str = "work-schedule", issued_to: str = "trainee", issued_on: date = date(2027, 6, 9), **changes: Any
 ) -> DocumentIssued:
-    """A document about that placement."""
+    """A document about that placement, issued by the party that owes it (what the national body owes, anybody may issue)."""
     document = DocumentIssued(
         document_id=f"{kind}-{issued_to}-{issued_on}",
         placement_id="p1",
         kind=kind,  # type: ignore[arg-type]
         issued_to=issued_to,  # type: ignore[arg-type]
-        issued_by="RBN",
+        issued_by="RXN" if kind == "duty-roster" or issued_to == "lead-employer" else "RBN",
         issued_on=issued_on,
         host="RXN",
     )
@@ -95,8 +95,10 @@ def a_concern(facts: dict[str, Any], **changes: Any) -> ConcernRaised:
 
 
 def a_message(event: Event, sequence: int = 1, at: datetime | None = None) -> Message:
-    """The message that says an event."""
-    return say(event, SOURCE, at or datetime(2027, 5, 5, 9, tzinfo=UTC), sequence)
+    """The message that says an event, on 5 May 2027; a document that was issued later, on its day."""
+    first = date(2027, 5, 5)
+    day = max(first, event.issued_on) if isinstance(event, DocumentIssued) else first
+    return say(event, SOURCE, at or datetime.combine(day, time(9), UTC), sequence)
 
 
 def cloud_event(event: Event, sequence: int = 1) -> dict[str, Any]:

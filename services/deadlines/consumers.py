@@ -77,6 +77,8 @@ def alert_settled(known: Known, message: Message, now: datetime) -> Iterable[Say
     """An alert went out or could not: kept as evidence beside what it was about."""
     event = message.data
     assert isinstance(event, AlertSent | AlertFailed)
+    if not event.kind.startswith(("placement-", "deadline-")):
+        return ()  # about a concern or a decision: none of this service's business
     status, detail = ("sent", event.sent_at.isoformat()) if isinstance(event, AlertSent) else ("failed", event.reason)
     receipt = known.receipts.get(event.alert_key)
     if receipt is None:

@@ -112,7 +112,7 @@ def _updated(raw: Mapping[str, Any], data: Mapping[str, Any], operation: str, pr
 
 def _placement_id(raw: Mapping[str, Any], data: Mapping[str, Any]) -> str:
     found = raw.get("tisId") or raw["record"].get("tisId") or data.get("id") or data.get("tisId")
-    return str(found or "").strip()
+    return str(found).strip() if isinstance(found, str | int) else ""
 
 
 def _placement_type(tis: str, problems: dict[str, str]) -> str:
@@ -125,11 +125,11 @@ def _placement_type(tis: str, problems: dict[str, str]) -> str:
 
 
 def _withdrawn(raw: Mapping[str, Any], data: Mapping[str, Any], operation: str, problems: dict[str, str]) -> Event | None:
-    placement = _placement_id(raw, data)
-    if not placement:
-        problems["tisId"] = "is missing."
+    try:
+        return read_event(PlacementWithdrawn, {"placement_id": _placement_id(raw, data), "reason": "deleted in TIS"})
+    except MalformedEvent as error:
+        problems["tisId"] = " ".join(error.errors.values())
         return None
-    return PlacementWithdrawn(placement_id=placement, reason="deleted in TIS")
 
 
 def _no_event(raw: Mapping[str, Any], data: Mapping[str, Any], operation: str, problems: dict[str, str]) -> Event | None:

@@ -110,13 +110,12 @@ def deliver(worker: Worker, now: datetime) -> int:
     claimed, unworded = claim(worker, token, now)
     if claimed:
         crashpoint("alert.claimed.unsent")
-        try:
-            refused = send(worker, claimed, now)
-        except Exception:
-            give_back(worker, token)
-            raise
+        refused, away = send(worker, claimed, now)
         crashpoint("alert.sent.unmarked")
+        give_back(worker, token, away)
         mark(worker, token, refused, now)
+        for error in away.values():
+            raise error
     return done + len(claimed) + unworded
 
 
@@ -144,14 +143,18 @@ def _word(alert: Alert) -> None:
         alert.subject, alert.text = letter.subject, letter.text
 
 
-def send(worker: Worker, alerts: Sequence[Alert], now: datetime) -> Mapping[str, str]:
-    """Send claimed alerts; returns the reasons of those that were refused for good. An outage is raised, and settled later."""
+def send(worker: Worker, alerts: Sequence[Alert], now: datetime) -> tuple[Mapping[str, str], Mapping[str, Exception]]:
+    """Send claimed alerts, channel by channel; returns the reasons of those refused for good, and what keeps a channel away."""
     by_channel = senders_of(worker)
     refused = {alert.alert_key: f"There is no sender for {alert.channel}." for alert in alerts if alert.channel not in by_channel}
+    away: dict[str, Exception] = {}
     for channel, sender in by_channel.items():
         theirs = [alert for alert in alerts if alert.channel == channel]
-        refused |= sender.send(theirs, now) if theirs else {}
-    return refused
+        try:
+            refused |= sender.send(theirs, now) if theirs else {}
+        except Exception as error:  # one channel that is away holds up no other
+            away[channel] = error
+    return refused, away
 
 
 def mark(worker: Worker, token: str, refused: Mapping[str, str], now: datetime) -> None:
@@ -184,11 +187,13 @@ def _said(alert: Alert, now: datetime) -> Say:
     )
 
 
-def give_back(worker: Worker, token: str) -> None:
-    """A channel is away: what was claimed is in doubt at once, and the attempt does not count against the alerts."""
+def give_back(worker: Worker, token: str, channels: Collection[str]) -> None:
+    """These channels are away: what was claimed for them is in doubt at once, and the attempt does not count against the alerts."""
+    if not channels:
+        return
     with transaction(worker.engine) as session:
-        for alert in session.scalars(select(Alert).where(Alert.token == token)):
-            alert.status, alert.attempts = "unknown", alert.attempts - 1
+        for alert in session.scalars(select(Alert).where(Alert.token == token, Alert.channel.in_(set(channels)))):
+            alert.status, alert.attempts, alert.token = "unknown", alert.attempts - 1, None
 
 
 # ---- what is in doubt --------------------------------------------------------------------------------------------

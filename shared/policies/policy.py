@@ -166,8 +166,8 @@ class Policy:
         """
         begins = max((change for change in self.changes if change <= day), default=None)
         if begins is None or not any(rule.starts <= day < rule.ends for rule in self.rules):
-            first = min(rule.starts for rule in self.rules)
-            raise NotInForce(f"{self.name} has no rules in force on {day}; the first day with rules is {first}.")
+            first, last = min(rule.starts for rule in self.rules), max(rule.ends for rule in self.rules)
+            raise NotInForce(f"{self.name} has no rules in force on {day}; they begin on {first} and have ended by {last}.")
         if begins not in self._slices:
             self._slices[begins] = self._slice(begins)
         return self._slices[begins]

@@ -1,7 +1,7 @@
 """deadlines over HTTP: TIS messages in; placements, deadlines and compliance out."""
 
 import json
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
 from services.deadlines.app import SERVICE, create_app
-from services.deadlines.models import Deadline
+from services.deadlines.models import Deadline, Document
+from shared.bus import Publisher
 from shared.database import transaction
 from shared.events import AlertFailed, AlertSent, Event, PlacementWithdrawn
+from shared.inbox import QuarantineRow
 from shared.outbox import OutboxRow
 from shared.worker import Worker
 from tests.deadlines.stories import WEEK_8
@@ -70,19 +72,31 @@ def test_all_are_taken_or_none_and_every_wrong_field_is_named_by_its_line(worker
     answer = client.post("/deadlines/upstream/tis", json=raws)
     assert (answer.status_code, answer.content_type) == (422, "application/problem+json")
     assert pointers(answer) == {
-        "#/1/record.data.specialty",
-        "#/1/record.data.traineeId",
-        "#/2/record.data.trainingBodyName",
+        "#/1/record/data/specialty",
+        "#/1/record/data/traineeId",
+        "#/2/record/data/trainingBodyName",
         "#/3/record",
     }
     assert in_outbox(worker) == 0
 
 
 def test_a_body_that_is_not_json_is_refused(worker: Worker, client: FlaskClient) -> None:
-    answer = client.post("/deadlines/upstream/tis", data="{", content_type="application/json")
-    assert answer.status_code == 422
-    assert "not JSON" in answer.get_json()["detail"]
+    lines = json.dumps(tis()) + "\n{"
+    for body, kind in (("{", "application/json"), (lines, "application/x-ndjson"), ("", "application/json"), ("NaN", "application/json")):
+        answer = client.post("/deadlines/upstream/tis", data=body, content_type=kind)
+        assert (answer.status_code, answer.get_json()["title"]) == (422, "The event cannot be used")
+        assert "not usable JSON" in answer.get_json()["detail"]
     assert in_outbox(worker) == 0
+
+
+def test_a_single_message_is_answered_without_a_number(client: FlaskClient) -> None:
+    answer = client.post("/deadlines/upstream/tis", json=tis(placementType="On the moon"))
+    assert (answer.status_code, pointers(answer)) == (422, {"#/record/data/placementType"})
+
+
+def test_to_send_nothing_is_refused(client: FlaskClient) -> None:
+    assert client.post("/deadlines/upstream/tis", json=[]).status_code == 422
+    assert client.post("/deadlines/upstream/tis", data="\n", content_type="application/x-ndjson").status_code == 422
 
 
 def test_an_overtaken_tis_message_changes_nothing_and_a_delete_withdraws(worker: Worker, client: FlaskClient) -> None:
@@ -102,8 +116,37 @@ def test_cloud_events_are_taken_but_what_tripartite_says_itself_is_not(worker: W
     settle(worker)
     shown = client.get("/deadlines/placements/p1").get_json()
     assert [document["document_id"] for document in shown["documents"]] == ["work-schedule-trainee-2027-06-09"]
-    said = json.loads(a_message(failed()).to_json())
-    assert pointers(client.post("/deadlines/events", json=said)) == {"#/0/type"}
+    said = cloud_event(failed())
+    assert pointers(client.post("/deadlines/events", json=said)) == {"#/type"}
+    assert pointers(client.post("/deadlines/events", json=[cloud_event(a_placement()), said])) == {"#/1/type"}
+
+
+@pytest.mark.parametrize(("hour", "status"), [(9, 422), (10, 202)])
+def test_a_document_cannot_be_said_before_it_was_issued_anywhere_on_earth(
+    worker: Worker, client: FlaskClient, hour: int, status: int
+) -> None:
+    said = json.loads(a_message(a_document(), at=datetime(2027, 6, 8, hour, 59 if hour == 9 else 0, tzinfo=UTC)).to_json())
+    answer = client.post("/deadlines/events", json=said)
+    assert (answer.status_code, in_outbox(worker)) == (status, int(status == 202))
+    if status == 422:
+        assert pointers(answer) == {"#/data/issued_on"}
+        assert pointers(client.post("/deadlines/events", json=[cloud_event(a_placement()), said])) == {"#/1/data/issued_on"}
+
+
+def test_a_document_of_tomorrow_that_comes_over_the_bus_is_quarantined(worker: Worker, client: FlaskClient) -> None:
+    unusable = a_message(a_document(), at=datetime(2027, 6, 7, 9, tzinfo=UTC))
+    Publisher(worker.config.bus_url, "test").publish([(unusable.data.type, unusable.key, unusable.to_json())])
+    settle(worker)
+    with transaction(worker.engine) as session:
+        [row] = session.scalars(select(QuarantineRow))
+        assert (row.body.decode(), "data.issued_on" in row.reason) == (unusable.to_json(), True)
+        assert session.scalar(select(func.count()).select_from(Document)) == 0
+
+
+def test_a_type_of_placement_that_nobody_knows_is_refused_at_the_door(worker: Worker, client: FlaskClient) -> None:
+    answer = client.post("/deadlines/events", json=cloud_event(a_placement(placement_type="on-the-moon")))
+    assert (answer.status_code, pointers(answer)) == (422, {"#/data/placement_type"})
+    assert in_outbox(worker) == 0
 
 
 # ---- one placement -----------------------------------------------------------------------------------------------
@@ -192,7 +235,7 @@ def test_compliance_is_by_host_and_by_the_month_of_the_start(worker: Worker, cli
     december = a_placement(placement_id="p2", start_date=date(2027, 12, 31), end_date=date(2028, 6, 1))
     withdrawn = a_placement(placement_id="p3")
     hear(worker, a_placement(), december, withdrawn, a_document("duty-roster", "trainee", date(2027, 6, 1)))
-    met = a_document("duty-roster", "trainee", date(2027, 6, 1), placement_id="p3", document_id="of p3")
+    met = a_document("duty-roster", "trainee", date(2027, 6, 1), placement_id="p3")
     hear(worker, met, PlacementWithdrawn(placement_id="p3", reason="closed"), sequence=9)
     clock.on(date(2028, 1, 1))
     shown = client.get("/deadlines/compliance?by=host&rotation=2027-12&host=RXN").get_json()

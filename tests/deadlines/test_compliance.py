@@ -41,7 +41,14 @@ def test_the_share_is_an_exact_fraction() -> None:
     stories = [a_story(1, *bundle()), a_story(2, *bundle()), a_story(3)]
     found = share(stories, SCHEDULE)
     assert (found.on_time, found.due, found.fraction) == (2, 3, Fraction(2, 3))
-    assert found.to_json(90) == {"on_time": 2, "due": 3, "percent": "66.7", "meets_target": False}
+    assert found.to_json(90) == {"on_time": 2, "due": 3, "percent": "66.6", "meets_target": False}
+
+
+@pytest.mark.parametrize(
+    ("on_time", "due", "percent"), [(8996, 10000, "89.9"), (9, 10, "90.0"), (999, 1000, "99.9"), (9999, 10000, "99.9"), (1, 1, "100.0")]
+)
+def test_the_percentage_is_cut_so_that_it_never_shows_a_target_that_was_not_met(on_time: int, due: int, percent: str) -> None:
+    assert Share(on_time, due).to_json(90)["percent"] == percent
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -16,7 +17,7 @@ from services.deadlines.consumers import Known
 from services.deadlines.models import Deadline
 from shared import inbox, outbox
 from shared.database import transaction
-from shared.events import DocumentIssued, Event, Message, PlacementWithdrawn, read_message
+from shared.events import DocumentIssued, Event, Message, PlacementWithdrawn, read_message, say
 from shared.worker import Worker
 from tests.deadlines.stories import DUE, FIRST, WEEK_8
 from tests.helpers import Clock, a_document, a_message, a_placement, a_worker, settle
@@ -31,7 +32,14 @@ NEWS: list[Event] = [
     PlacementWithdrawn(placement_id="p1", reason="deleted in TIS"),
 ]
 DOCUMENTS = [
-    a_document(kind, to, WEEK_8 + timedelta(days=late), host=host, document_id=f"{kind}-{to}-{late}-{host}")
+    a_document(
+        kind,
+        to,
+        WEEK_8 + timedelta(days=late),
+        host=host,
+        issued_by=host if to == "lead-employer" else "RBN",
+        document_id=f"{kind}-{to}-{late}-{host}",
+    )
     for kind, to in (("work-schedule", "trainee"), ("work-schedule", "lead-employer"), ("contract", "trainee"))
     for late, host in ((0, "RXN"), (3, "RXN"), (1, "R0A"))
 ]
@@ -114,6 +122,54 @@ def test_a_message_over_the_bus_is_handled_once_however_often_it_is_sent(tmp_pat
         types = [row.type for row in session.scalars(select(outbox.OutboxRow))]
     assert (types.count("deadline.set"), types.count("deadline.met")) == (7, 1)
     assert clock().date() == FIRST
+
+
+def test_two_updates_with_one_sequence_are_decided_the_same_way_in_any_order(tmp_path: Path, clock: Clock) -> None:
+    found: list[Facts] = []
+    for order in (1, -1):
+        worker = a_worker(SERVICE, tmp_path / str(order), clock)
+        news = [a_message(a_placement(), 4), a_message(a_placement(start_date=date(2027, 9, 1)), 4)]
+        for message in news[::order]:
+            hear(worker, [message], clock())
+        found.append(in_force(worker))
+    assert found[0] == found[1]
+    assert {len(rows) for rows in found} == {7}
+
+
+def test_of_two_sources_the_later_word_wins_whatever_their_sequences(tmp_path: Path, clock: Clock) -> None:
+    for order in (1, -1):
+        worker = a_worker(SERVICE, tmp_path / str(order), clock)
+        earlier = say(a_placement(start_date=date(2027, 9, 1)), "urn:one", datetime(2027, 5, 4, tzinfo=UTC), 900)
+        later = say(a_placement(), "urn:two", datetime(2027, 5, 5, tzinfo=UTC), 1)
+        for message in (earlier, later)[::order]:
+            hear(worker, [message], clock())
+        assert {rule: due for rule, due, *_ in in_force(worker)} == DUE
+
+
+def test_one_document_id_may_stand_on_two_placements(tmp_path: Path, clock: Clock) -> None:
+    worker = a_worker(SERVICE, tmp_path, clock)
+    contract = a_document("contract", "trainee", document_id="a contract")
+    of_p2 = replace(contract, placement_id="p2")
+    hear(worker, [a_message(event) for event in (a_placement(), a_placement(placement_id="p2"), contract, of_p2)], clock())
+    hear(worker, [a_message(replace(of_p2, issued_on=of_p2.issued_on - timedelta(days=1)), 2)], clock())
+    for placement_id in ("p1", "p2"):
+        assert {rule: issued for rule, *_, issued in in_force(worker, placement_id) if issued} == {
+            "contract-to-trainee": contract.issued_on
+        }
+
+
+@pytest.mark.xfail(
+    strict=True, reason="a fault: whom a document is for is what was known when it was heard, not what was so when it was issued"
+)
+def test_a_document_for_the_new_doctor_counts_though_it_is_heard_before_the_news_of_that_doctor(tmp_path: Path, clock: Clock) -> None:
+    first = a_message(a_placement(), 1)
+    second = a_message(a_placement(trainee_id="t2"), 2, datetime(2027, 6, 1, 9, tzinfo=UTC))
+    contract = a_message(a_document("contract", "trainee", WEEK_8))
+    for number, news in enumerate(([first, second, contract], [contract, second, first], [first, contract, second])):
+        worker = a_worker(SERVICE, tmp_path / str(number), clock)
+        for message in news:
+            hear(worker, [message], clock())
+        assert {rule: issued for rule, *_, issued in in_force(worker) if issued} == {"contract-to-trainee": WEEK_8}
 
 
 def test_an_overtaken_update_is_ignored_and_a_withdrawal_cannot_be_undone_by_older_news(tmp_path: Path, clock: Clock) -> None:

@@ -105,10 +105,23 @@ def test_a_delete_withdraws_the_placement_and_needs_nothing_but_its_id() -> None
         ("Long-term sick", "long-term-sick"),
         ("Suspended", "suspended"),
         ("Phased Return", "phased-return"),
+        ("in post  –  acting up", "in-post-acting-up"),
+        ("In-Post (Extension)", "in-post-extension"),
+        ("LONG TERM SICK", "long-term-sick"),
     ],
 )
 def test_every_type_of_placement_that_tis_sends_is_one_of_the_policys(said: str, read: str) -> None:
     assert updated(tis(placementType=said)).placement_type == read
+
+
+@pytest.mark.parametrize("unknown", ["On the moon", "In posts", "Inpost", "?", "7"])
+def test_a_type_of_placement_that_nobody_knows_is_refused(unknown: str) -> None:
+    assert problems(tis(placementType=unknown)).keys() == {"record.data.placementType"}
+
+
+def test_a_type_that_is_nearly_right_is_refused_with_the_likely_one_and_none_at_all_is_missing() -> None:
+    assert "in-post" in problems(tis(placementType="In psot"))["record.data.placementType"]
+    assert problems(tis(placementType=None)) == {"record.data.placementType": "is missing."}
 
 
 def test_a_site_without_a_code_is_known_by_its_name() -> None:
@@ -140,7 +153,7 @@ def test_an_organisation_is_recognised_in_any_case() -> None:
 
 
 def test_an_end_before_the_start_is_refused() -> None:
-    assert list(problems(tis(dateTo="2027-08-03"))) == ["data.end_date"]
+    assert list(problems(tis(dateTo="2027-08-03"))) == ["record.data.dateTo"]
 
 
 def test_another_table_another_operation_and_a_time_without_its_zone_are_refused_together() -> None:

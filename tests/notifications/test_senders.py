@@ -247,12 +247,13 @@ def test_an_alert_whose_sender_always_dies_waits_for_a_person(waiting: Worker) -
     assert senders.deliver(waiting, now) == 0
 
 
-def test_an_outage_of_a_channel_counts_against_no_alert(waiting: Worker) -> None:
+def test_an_outage_of_a_channel_counts_against_no_alert_and_holds_up_no_other_channel(waiting: Worker) -> None:
     blocked = waiting.config.data / "alerts"
     blocked.write_text("a file where the folder should be")
     with pytest.raises(OSError):
         senders.deliver(waiting, NOW)
-    assert {(alert.status, alert.attempts) for alert in alerts(waiting)} == {("unknown", 0)}
+    found = {(alert.channel, alert.status, alert.attempts) for alert in alerts(waiting)}
+    assert found == {("email", "unknown", 0), ("inbox", "sent", 1)}
     blocked.unlink()
     senders.deliver(waiting, NOW)
     assert statuses(waiting) == {"sent"}

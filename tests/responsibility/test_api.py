@@ -94,9 +94,31 @@ def test_a_concern_can_be_raised_over_http_and_is_a_case_once_it_is_heard(worker
     assert client.get("/responsibility/cases/c4").get_json()["status"] == "assigned"
 
 
+def test_a_concern_whose_facts_cannot_be_read_is_refused_at_the_door(worker: Worker, client: FlaskClient) -> None:
+    answer = client.post("/responsibility/events", json=cloud_event(a_concern({"kind": ["conduct"]}, concern_id="c4")))
+    assert answer.status_code == 422
+    [entry] = answer.get_json()["errors"]
+    assert entry["pointer"].startswith("#/data/facts")
+    settle(worker)
+    assert client.get("/responsibility/cases/c4").status_code == 404
+
+
+def test_a_list_by_a_status_that_there_is_not_is_refused(client: FlaskClient) -> None:
+    answer = client.get("/responsibility/cases?status=open")
+    assert (answer.status_code, [entry["pointer"] for entry in answer.get_json()["errors"]]) == (422, ["#/status"])
+
+
 def test_the_decision_of_a_case_can_be_read_and_replayed(client: FlaskClient) -> None:
     decision_id = client.get("/responsibility/cases/c1").get_json()["decision_id"]
     decision = client.get(f"/responsibility/decisions/{decision_id}")
     assert [because["rule"] for because in decision.get_json()["because"]][:2] == ["conduct-is-the-employers", "conduct-is-not-the-deans"]
     assert client.get(f"/responsibility/decisions/{decision_id}/replay").data == decision.data
     assert "DR-0001" not in decision.get_data(as_text=True), "a decision is about facts, not about a doctor"
+
+
+def test_every_read_of_decisions_leaves_a_row_too(worker: Worker, client: FlaskClient) -> None:
+    decision_id = client.get("/responsibility/cases/c1").get_json()["decision_id"]
+    for path in (f"decisions/{decision_id}", f"decisions/{decision_id}/replay", "decisions?subject=c1"):
+        assert client.get(f"/responsibility/{path}").status_code == 200
+        assert path in reads(worker)[-1][0]
+    assert len(reads(worker)) == 4

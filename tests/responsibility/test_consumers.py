@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from services.responsibility.app import SERVICE
 from services.responsibility.models import Case
@@ -124,7 +125,12 @@ def test_a_dentist_is_out_of_scope_and_nobody_is_told(worker: Worker) -> None:
 
 @pytest.mark.parametrize(
     "facts",
-    [{"kind": "conduct", "severity": "high"}, {"kind": "gossip"}, {"kind": "capability", "ftp_severe": "perhaps"}, {"kind": ["conduct"]}],
+    [
+        {"kind": "conduct", "severity": "high"},
+        {"kind": "gossip"},
+        {"kind": "capability", "ftp_severe": "perhaps"},
+        {"kind": 7},
+    ],
 )
 def test_facts_that_the_policy_does_not_know_are_quarantined_and_the_rest_of_the_batch_is_not(
     worker: Worker, facts: dict[str, Any]
@@ -137,6 +143,27 @@ def test_facts_that_the_policy_does_not_know_are_quarantined_and_the_rest_of_the
     assert "InvalidFacts" in row.reason
 
 
+@pytest.mark.parametrize("value", [["conduct"], {"is": "conduct"}, 1.5, None, "con\x00duct"])
+def test_facts_that_are_no_text_whole_number_or_boolean_are_quarantined_at_the_door(worker: Worker, value: Any) -> None:
+    unusable = raised({"kind": value}, concern_id="c9")
+    raise_concerns(worker, raised(CONDUCT), unusable, raised(CONDUCT, concern_id="c2"))
+    assert set(cases(worker)) == {"c1", "c2"}
+    [row] = quarantined(worker)
+    assert row.body.decode() == unusable.to_json()
+    assert "data.facts" in row.reason
+    assert "the handler failed" not in row.reason
+
+
+def test_the_log_of_a_quarantine_says_nothing_of_the_concern(worker: Worker) -> None:
+    for facts in ({"kind": "gossip of Ada"}, {"kind": ["gossip of Ada"]}):
+        unusable = raised(facts, doctor_reference="DR-0666")
+        with capture_logs() as logs:
+            raise_concerns(worker, unusable)
+        [line] = [line for line in logs if line["event"] == "message.quarantined"]
+        assert line["fingerprint"] == inbox.fingerprint_of(unusable.to_json().encode())
+        assert not any(word in str(logs) for word in ("gossip", "DR-0666"))
+
+
 def test_the_decision_behind_a_case_is_on_record_with_its_facts(worker: Worker) -> None:
     raise_concerns(worker, raised(MOVEMENT))
     with transaction(worker.engine) as session:
@@ -145,9 +172,12 @@ def test_the_decision_behind_a_case_is_on_record_with_its_facts(worker: Worker) 
     assert (row.status, row.as_at.isoformat()) == ("decided", "2027-05-05")
 
 
-def test_two_concerns_with_the_same_facts_share_one_decision_and_are_two_cases(worker: Worker) -> None:
+def test_two_concerns_with_the_same_facts_are_two_cases_with_a_decision_each(worker: Worker) -> None:
     raise_concerns(worker, raised(CONDUCT), raised(CONDUCT, concern_id="c2", doctor_reference="DR-0002"))
-    assert len({case.decision_id for case in cases(worker).values()}) == 1
+    with transaction(worker.engine) as session:
+        subjects = {row.id: row.subject for row in session.scalars(select(DecisionRow))}
+    assert subjects == {case.decision_id: case.concern_id for case in cases(worker).values()}
+    assert sorted(subjects.values()) == ["c1", "c2"]
     assert [event.doctor_reference for event, _ in said(worker)] == ["DR-0001", "DR-0002"]
 
 

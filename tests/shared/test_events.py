@@ -1,8 +1,6 @@
-"""Every event through its CloudEvent and back; what does not fit is refused, field by field; who says and hears what is true."""
+"""Every event through its CloudEvent and back; what does not fit is refused, field by field."""
 
-import importlib
 import json
-import re
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -10,15 +8,12 @@ from typing import Any
 
 import pytest
 
-from shared import events
 from shared.errors import MalformedEvent
 from shared.events import (
     EVENTS,
     AlertFailed,
     AlertSent,
-    ConcernRaised,
     DeadlineApproaching,
-    DeadlineEvent,
     DeadlineMet,
     DeadlineMissed,
     DeadlineSet,
@@ -30,6 +25,7 @@ from shared.events import (
     ResponsibilityAssigned,
     data_json,
     microseconds,
+    parse_json,
     read_message,
     say,
 )
@@ -54,8 +50,8 @@ DEADLINE: dict[str, Any] = {
 ALERT: dict[str, Any] = {"alert_key": "a1", "kind": "placement-notice", "regarding": "p1", "recipient_id": "t1", "channel": "email"}
 EXAMPLES: list[Event] = [
     a_placement(whole_time_equivalent=Decimal("0.60")),
-    PlacementWithdrawn(placement_id="p1", reason="The trainee left “for good”\n(naïvely)."),
-    a_document(),
+    PlacementWithdrawn(placement_id="p1", reason="The trainee left “for good” (naïvely)."),
+    a_document(issued_on=date(2027, 5, 5)),
     a_recipient(),
     a_recipient(email=None, name="Zoë"),
     a_concern({"about_conduct": True, "days": 3, "kind": "red"}),
@@ -130,18 +126,36 @@ def test_every_field_that_is_lacking_has_its_own_entry(event: Event) -> None:
     assert set(refused({**cloud_event(event), "data": {}})) == {f"data.{field.name}" for field in fields(event)}
 
 
+LISTS = pytest.mark.xfail(reason="a list that is lacking is said in marshmallow's words")
+
+
+@pytest.mark.parametrize(
+    "event", [pytest.param(event, id=event.type, marks=[LISTS] if isinstance(event, ResponsibilityAssigned) else []) for event in EXAMPLES]
+)
+def test_a_field_that_is_lacking_is_said_to_be_missing(event: Event) -> None:
+    assert set(refused({**cloud_event(event), "data": {}}).values()) == {"is missing."}
+
+
 # ---- what does not fit -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("changes", "field", "words"),
     [
-        ({"start_date": "soon"}, "start_date", "date"),
-        ({"start_date": "2027-02-30"}, "start_date", "date"),
-        ({"start_date": 20270804}, "start_date", "date"),
+        ({"start_date": "soon"}, "start_date", "must be a date such as 2027-08-04."),
+        ({"start_date": "2027-02-30"}, "start_date", "must be a date such as 2027-08-04."),
+        ({"start_date": 20270804}, "start_date", "must be a date such as 2027-08-04."),
         ({"trainee_id": 3}, "trainee_id", "string"),
-        ({"trainee_id": None}, "trainee_id", "null"),
+        ({"trainee_id": None}, "trainee_id", "must not be null."),
         ({"site": "x" * 501}, "site", "500"),
+        ({"site": "a\nb"}, "site", "must not hold control characters"),
+        ({"site": "a\x00"}, "site", "must not hold control characters"),
+        ({"site": "a\x7f"}, "site", "must not hold control characters"),
+        ({"site": "a\u202e"}, "site", "changes of direction"),
+        ({"site": "\udc00"}, "site", "halves of characters"),
+        ({"trainee_id": ""}, "trainee_id", "must not be empty"),
+        ({"start_date": "1949-12-31"}, "start_date", "must lie between 1950-01-01 and 2099-12-31"),
+        ({"whole_time_equivalent": "2.01"}, "whole_time_equivalent", "less than or equal to 2"),
         ({"whole_time_equivalent": "full"}, "whole_time_equivalent", "number"),
         ({"whole_time_equivalent": "-0.1"}, "whole_time_equivalent", "greater than or equal to 0"),
         ({"whole_time_equivalent": "NaN"}, "whole_time_equivalent", "nan or infinity"),
@@ -165,15 +179,98 @@ def test_a_word_that_is_none_of_the_choices_is_refused_with_all_of_them() -> Non
     assert "work-schedule" in refused({**envelope, "data": {**envelope["data"], "kind": "work-schedules"}})["data.kind"]
 
 
+@pytest.mark.parametrize("name", ["id", "source", "type"])
+@pytest.mark.parametrize("given", ["", " ", "a b", "a\n", "naïve", "x" * 301, None, 3])
+def test_what_names_a_message_is_short_printable_ascii(name: str, given: Any) -> None:
+    assert list(refused({**cloud_event(a_placement()), name: given})) == [name]
+
+
+@pytest.mark.parametrize("email", ["ada", "ada@", "@example.org", "ada lovelace@example.org", "Ada <ada@example.org>", "a@b, c@d", ""])
+def test_an_address_that_could_not_be_one_is_refused(email: str) -> None:
+    envelope = cloud_event(a_recipient())
+    assert list(refused({**envelope, "data": {**envelope["data"], "email": email}})) == ["data.email"]
+
+
 @pytest.mark.parametrize("data", [None, [], "text", 3])
 def test_data_that_is_no_object_is_refused(data: Any) -> None:
     assert len(refused({**cloud_event(a_placement()), "data": data})) == 1
 
 
-@pytest.mark.parametrize("raw", [b"", b"not json", b"\xff\xfe", b"[]", b"null", "3", b'{"a":'])
-def test_what_is_no_json_object_is_refused(raw: str | bytes) -> None:
-    with pytest.raises(MalformedEvent, match=r"(not JSON|must be a JSON object)"):
+@pytest.mark.parametrize("raw", [b"[]", b"null", "3", b'"text"'])
+def test_json_that_is_no_object_is_no_message(raw: str | bytes) -> None:
+    with pytest.raises(MalformedEvent, match=r"^The message must be a JSON object, a CloudEvent in structured mode"):
         read_message(raw)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"not json",
+        b"\xff\xfe",
+        b'{"a":',
+        b"NaN",
+        b'{"a": [-Infinity]}',
+        b"[" * 100_000,
+        b'{"a": 1, "a": 2}',
+        b'{"a":"\\ud800"}',
+        '{"\\udc00": 1}',
+        b"1" * 5_000,
+    ],
+    ids=[
+        "nothing",
+        "words",
+        "not UTF-8",
+        "half",
+        "NaN",
+        "infinity",
+        "bottomless",
+        "a key twice",
+        "half a character",
+        "half a character, key",
+        "endless",
+    ],
+)
+def test_what_is_no_usable_json_is_refused_as_such(raw: str | bytes) -> None:
+    for read in (parse_json, read_message):
+        with pytest.raises(MalformedEvent, match=r"^This is not usable JSON: .+\.$"):
+            read(raw)
+
+
+def test_json_is_read_with_every_whole_character() -> None:
+    assert parse_json('{"a": "Zoë 🩺", "b": "\\ud83e\\ude7a", "c": [1, 1.5, true, null]}') == {
+        "a": "Zoë 🩺",
+        "b": "🩺",
+        "c": [1, 1.5, True, None],
+    }
+
+
+@pytest.mark.parametrize(
+    ("said", "issued_on"),
+    [
+        ("2027-05-05T09:00:00Z", "2027-05-05"),
+        ("2027-05-05T09:59:59Z", "2027-05-05"),
+        ("2027-05-05T10:00:00Z", "2027-05-06"),
+        ("2027-05-05T23:59:59Z", "2027-05-06"),
+        ("2027-05-06T00:30:00+01:00", "2027-05-06"),
+    ],
+)
+def test_a_document_is_issued_by_the_time_that_says_so_wherever_on_earth_that_is(said: str, issued_on: str) -> None:
+    def sent(day: date) -> dict[str, Any]:
+        return {**cloud_event(a_document(issued_on=day)), "time": said}
+
+    last = date.fromisoformat(issued_on)
+    assert read_message(sent(last)).data == a_document(issued_on=last)
+    assert read_message(sent(date(1990, 1, 1)))
+    problems = refused(sent(last + timedelta(days=1)))
+    assert list(problems) == ["data.issued_on"]
+    assert f"comes after the event's time, {last:%Y-%m}" in problems["data.issued_on"]
+
+
+@pytest.mark.parametrize("facts", [{"x": "text"}, {"x": 3, "y": -3}, {"x": True}, {}])
+def test_facts_of_a_concern_are_texts_whole_numbers_and_booleans(facts: dict[str, Any]) -> None:
+    envelope = cloud_event(a_concern(facts))
+    assert data_json(read_message(envelope).data)["facts"] == facts
 
 
 def test_everything_that_is_wrong_with_an_envelope_is_said_at_once() -> None:
@@ -248,53 +345,3 @@ def test_what_follows_from_a_message_carries_its_correlation() -> None:
     second = say(a_document(), SOURCE, NOW, 1, first)
     third = say(a_document(), SOURCE, NOW, 1, second)
     assert (first.correlation_id, second.correlation_id, third.correlation_id) == ("", first.id, first.id)
-
-
-# ---- the classes and their table ---------------------------------------------------------------------------------
-
-
-def table() -> dict[type[Event], tuple[set[str], set[str]]]:
-    """The table of the module's docstring: event -> who says it, who hears it."""
-    by_name = {event.__name__: event for event in EVENTS.values()}
-    order = list(by_name)
-    found: dict[type[Event], tuple[set[str], set[str]]] = {}
-    for line in str(events.__doc__).splitlines():
-        cells = re.split(r"\s{2,}", line.strip())
-        if len(cells) != 3 or not cells[0][:1].isupper():
-            continue
-        said, heard = (set(re.split(r", ", cell)) for cell in cells[1:])
-        first, through, last = cells[0].partition(" … ")
-        names = order[order.index(first) : order.index(last) + 1] if through else cells[0].split(", ")
-        found |= {by_name[name]: (said, heard) for name in names}
-    return found
-
-
-def test_the_table_names_every_event() -> None:
-    assert set(table()) == set(EVENTS.values())
-
-
-def test_every_service_hears_what_the_table_says_and_nothing_else() -> None:
-    for service in SERVICES:
-        hears = set(importlib.import_module(f"services.{service}.consumers").CONSUMERS)
-        assert hears == {event for event, (_, heard) in table().items() if service in heard}, service
-
-
-def test_an_event_may_be_sent_in_exactly_if_no_service_says_it() -> None:
-    for event, (said, _) in table().items():
-        assert event.from_outside is not bool(said & set(SERVICES)), event.type
-
-
-def test_every_type_is_that_of_its_class_in_the_past_tense_and_names_a_field_as_its_subject() -> None:
-    for type_, event in EVENTS.items():
-        assert type_ == event.type
-        assert re.sub(r"\W", "", event.__name__.lower()) == type_.replace(".", "").replace("-", "")
-        assert event.about in {field.name for field in fields(event)}
-    assert DeadlineEvent not in EVENTS.values()
-
-
-def test_events_of_one_subject_share_a_stream_and_of_different_kinds_do_not() -> None:
-    withdrawn = PlacementWithdrawn(placement_id="p1", reason="")
-    assert a_placement().stream == withdrawn.stream == "placement/p1"
-    assert a_placement(placement_id="c1").stream != a_concern({}).stream
-    assert ConcernRaised.newer_wins
-    assert data_json(withdrawn) == {"placement_id": "p1", "reason": ""}

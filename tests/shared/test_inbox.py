@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy import Engine, select
 
 from shared import inbox
 from shared.database import migrate, open_database, transaction
-from shared.events import Event, Message, PlacementWithdrawn
+from shared.events import Event, Message, PlacementWithdrawn, say
 from shared.inbox import InboxMark, InboxRow, QuarantineRow
 from tests.helpers import SOURCE, Clock, a_document, a_message, a_placement
 
@@ -83,9 +84,61 @@ def test_stale_news_within_a_batch_is_ignored_from_its_place_on(engine: Engine, 
     assert hear(engine, clock, *batch) == [(PLACED, 2), (PLACED, 3)]
 
 
-def test_news_of_the_same_sequence_is_taken(engine: Engine, clock: Clock) -> None:
-    assert hear(engine, clock, a_message(a_placement(), 5)) == [(PLACED, 5)]
-    assert hear(engine, clock, a_message(a_placement(site="A"), 5)) == [(PLACED, 5)]
+def marked(engine: Engine) -> InboxMark:
+    """The mark of the only stream."""
+    with transaction(engine) as session:
+        return session.scalars(select(InboxMark)).one()
+
+
+def by_key(*messages: Message) -> list[Message]:
+    return sorted(messages, key=lambda message: message.key)
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one batch", "one after another"])
+@pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
+def test_of_news_of_the_same_sequence_the_highest_key_wins_in_any_order(
+    engine: Engine, clock: Clock, order: tuple[int, ...], together: bool
+) -> None:
+    news = by_key(*(a_message(a_placement(site=site), 5) for site in "ABC"))
+    batch = [news[place] for place in order]
+    for messages in [batch] if together else [[message] for message in batch]:
+        hear(engine, clock, *messages)
+    assert marked(engine).key == news[-1].key
+    assert len(heard(engine)) == 3
+
+
+def test_news_of_the_same_sequence_is_handled_exactly_if_its_key_is_higher(engine: Engine, clock: Clock) -> None:
+    low, middle, high = by_key(*(a_message(a_placement(site=site), 5) for site in "ABC"))
+    assert hear(engine, clock, middle) == [(PLACED, 5)]
+    assert hear(engine, clock, low) == []
+    assert hear(engine, clock, high) == [(PLACED, 5)]
+
+
+def test_within_one_source_the_sequence_wins_whatever_the_time_says(engine: Engine, clock: Clock) -> None:
+    at = clock()
+    assert hear(engine, clock, a_message(a_placement(), 1, at)) == [(PLACED, 1)]
+    assert hear(engine, clock, a_message(a_placement(site="A"), 2, at - timedelta(days=1))) == [(PLACED, 2)]
+    assert hear(engine, clock, a_message(a_placement(site="B"), 1, at + timedelta(days=1))) == []
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
+def test_between_two_sources_the_time_wins_and_the_key_breaks_a_tie(engine: Engine, clock: Clock, order: tuple[int, ...]) -> None:
+    at = clock()
+    early = say(a_placement(), "urn:z", at, 9)
+    late = say(a_placement(), "urn:a", at + timedelta(microseconds=1), 1)
+    tied = say(a_placement(), "urn:b", at + timedelta(microseconds=1), 5)
+    news = [early, late, tied]
+    for place in order:
+        hear(engine, clock, news[place])
+    mark = marked(engine)
+    assert (mark.source, mark.sequence, mark.said_at, mark.key) == ("urn:b", 5, tied.time, tied.key)
+
+
+def test_a_mark_is_that_of_its_message(clock: Clock) -> None:
+    message = say(a_placement(), "urn:a", clock(), 7)
+    mark = InboxMark.of(message)
+    assert (mark.stream, mark.source, mark.sequence, mark.said_at, mark.key) == ("placement/p1", "urn:a", 7, clock(), message.key)
+    assert not mark.is_older_than(message)
 
 
 def test_a_withdrawal_overtakes_the_update_it_follows(engine: Engine, clock: Clock) -> None:

@@ -185,7 +185,7 @@ def test_days_between_two_changes_share_one_slice() -> None:
 
 
 def test_before_its_first_day_a_policy_is_not_in_force_and_says_when_it_will_be() -> None:
-    with pytest.raises(NotInForce, match="size has no rules in force on 2019-12-31; the first day with rules is 2020-01-01"):
+    with pytest.raises(NotInForce, match="size has no rules in force on 2019-12-31; they begin on 2020-01-01"):
         a_policy().on(date(2019, 12, 31))
 
 

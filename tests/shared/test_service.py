@@ -14,7 +14,7 @@ from sqlalchemy import text
 from services.eligibility.app import SERVICE, create_app
 from shared.decisions import DecisionRow, EditionRow, new_id
 from shared.outbox import OutboxRow
-from shared.service import LARGEST_BODY, STALE_BEAT, IdempotencyRow
+from shared.service import LARGEST_BODY, MOST_EVENTS, STALE_BEAT, IdempotencyRow
 from shared.worker import Worker
 from tests.helpers import Clock, a_document, a_placement, a_worker, cloud_event
 from tests.shared.scratch import count, rows
@@ -109,10 +109,18 @@ def test_a_body_that_is_too_large_is_a_problem(client: FlaskClient, path: str) -
     problem(client.post(path, data=b" " * (LARGEST_BODY + 1), content_type="application/json"), 413)
 
 
-@pytest.mark.parametrize("body", ["", "{", "[]", "null", "3"])
+@pytest.mark.parametrize("body", ["[]", "null", "3", '"facts"'])
 def test_a_body_that_is_no_json_object_is_a_problem_that_shows_what_would_be_right(client: FlaskClient, body: str) -> None:
     found = problem(client.post(ROUTE, data=body, content_type="application/json"), 422)
     assert '{"facts": {…}, "as_at": "2021-06-01"}' in found["detail"]
+
+
+@pytest.mark.parametrize("path", [ROUTE, "/eligibility/events"])
+@pytest.mark.parametrize("body", [b"", b"{", b"NaN", b'{"facts": NaN}', b"[" * 100_000, b'"\\ud800"', b"\xff"], ids=str)
+def test_a_body_that_is_no_usable_json_is_a_problem(client: FlaskClient, path: str, body: bytes) -> None:
+    found = problem(client.post(path, data=body, content_type="application/json"), 422)
+    assert found["title"] == "The event cannot be used"
+    assert found["detail"].startswith("This is not usable JSON: ")
 
 
 def test_every_wrong_field_of_a_request_has_its_entry_with_a_pointer(client: FlaskClient) -> None:
@@ -133,7 +141,7 @@ def test_facts_that_are_lacking_or_no_object_are_named(client: FlaskClient, aske
 
 def test_a_day_before_the_first_rule_is_a_problem_that_names_the_first_day(client: FlaskClient) -> None:
     found = problem(client.post(ROUTE, json={**ASKED, "as_at": "2011-01-01"}), 422)
-    assert "the first day with rules is 2020-01-01" in found["detail"]
+    assert "they begin on 2020-01-01" in found["detail"]
 
 
 def test_an_unknown_policy_is_a_problem_that_suggests_one(client: FlaskClient) -> None:
@@ -168,11 +176,24 @@ def test_without_a_day_the_decision_is_taken_as_at_today(client: FlaskClient, cl
     assert client.post(ROUTE, json={"facts": ASKED["facts"]}).get_json()["as_at"] == "2027-07-01", "it is past midnight in England"
 
 
-def test_a_decision_that_is_not_to_be_recorded_stores_and_says_nothing(client: FlaskClient, worker: Worker) -> None:
-    made = client.post(f"{ROUTE}?record=false", json=ASKED)
+@pytest.mark.parametrize("word", ["false", "FALSE", "no", "0"])
+def test_a_decision_that_is_not_to_be_recorded_stores_and_says_nothing(client: FlaskClient, worker: Worker, word: str) -> None:
+    made = client.post(f"{ROUTE}?record={word}", json=ASKED)
     assert (made.status_code, made.get_json()["outcome"]["minimum_quotations"]) == (200, 3)
     assert "Location" not in made.headers
     assert [count(worker, table) for table in (DecisionRow, EditionRow, OutboxRow, IdempotencyRow)] == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("subject", ["", "x" * 200, "Zoë 7"])
+def test_a_subject_is_text_of_at_most_200_characters(client: FlaskClient, worker: Worker, subject: str) -> None:
+    assert client.post(ROUTE, json={**ASKED, "subject": subject}).status_code == 201
+    assert [row.subject for row in rows(worker, DecisionRow)] == [subject]
+
+
+@pytest.mark.parametrize("subject", ["x" * 201, "a\nb", "a\x00", 3, None])
+def test_a_subject_that_is_too_long_or_not_plain_is_a_problem(client: FlaskClient, worker: Worker, subject: Any) -> None:
+    assert pointers(problem(client.post(ROUTE, json={**ASKED, "subject": subject}), 422)) == {"#/subject"}
+    assert count(worker, DecisionRow) == 0
 
 
 def test_an_undetermined_decision_is_stored_and_not_said(client: FlaskClient, worker: Worker) -> None:
@@ -282,6 +303,20 @@ def test_all_events_of_a_batch_are_taken_or_none_and_each_wrong_field_is_named_w
     found = problem(send(client, [good, bad, "text"]), 422)
     assert [entry["pointer"] for entry in found["errors"]] == ["#/1/id", "#/1/time", "#/2"]
     assert "none was taken" in found["detail"]
+    assert count(worker, OutboxRow) == 0
+
+
+def test_a_document_that_is_yet_to_be_issued_is_refused_with_its_place(client: FlaskClient, worker: Worker) -> None:
+    early = {**cloud_event(a_document(issued_on=date(2027, 5, 6))), "time": "2027-05-05T09:00:00Z"}
+    assert pointers(problem(send(client, early), 422)) == {"#/data/issued_on"}
+    assert pointers(problem(send(client, [early, cloud_event(a_placement())]), 422)) == {"#/0/data/issued_on"}
+    assert count(worker, OutboxRow) == 0
+
+
+@pytest.mark.parametrize("number", [0, MOST_EVENTS + 1])
+def test_a_batch_of_nothing_or_of_too_many_is_refused(client: FlaskClient, worker: Worker, number: int) -> None:
+    found = problem(send(client, [cloud_event(a_placement())] * number), 422)
+    assert found["detail"] == f"{number} events were sent; a request takes 1 to {MOST_EVENTS}."
     assert count(worker, OutboxRow) == 0
 
 

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import InterfaceError, OperationalError
+from structlog.testing import capture_logs
 
+from shared import inbox
 from shared.bus import Publisher, forget_embedded_queues
 from shared.config import Config
 from shared.database import transaction
 from shared.errors import MalformedEvent
-from shared.events import Message
-from shared.inbox import InboxRow, QuarantineRow
+from shared.events import Message, read_message
+from shared.inbox import InboxRow, QuarantineRow, fingerprint_of
 from shared.outbox import OutboxRow, add
 from shared.worker import Service, Worker, clock_of, today
 from tests.helpers import Clock, a_document, a_message, a_placement, a_recipient, a_worker, settle
@@ -75,12 +77,16 @@ def test_the_same_message_heard_twice_is_handled_once_in_a_batch_and_later(worke
     assert count(worker, OutboxRow) == 1
 
 
-def test_stale_news_has_no_effect_and_news_of_the_same_sequence_has(worker: Worker, counting: Counting) -> None:
-    put(worker, *placements(5))
+def test_stale_news_has_no_effect_and_of_news_of_the_same_sequence_the_higher_key_has(worker: Worker, counting: Counting) -> None:
+    low, high = sorted((a_message(a_placement(site=site), 5) for site in "AB"), key=lambda message: message.key)
+    put(worker, low)
     settle(worker)
-    put(worker, *placements(4), a_message(a_placement(site="again"), 5))
+    put(worker, *placements(4), high, low)
     settle(worker)
     assert counting.heard == [("p1", 5), ("p1", 5)]
+    put(worker, a_message(a_placement(site="again"), 4))
+    settle(worker)
+    assert (counting.heard, count(worker, OutboxRow)) == ([("p1", 5), ("p1", 5)], 2)
 
 
 def test_a_batch_is_no_larger_than_it_may_be(counting: Counting, tmp_path: Path, clock: Clock) -> None:
@@ -127,7 +133,7 @@ def test_bytes_that_are_no_event_are_quarantined_as_they_came(worker: Worker, co
     settle(worker)
     [(kept, reason)] = quarantined(worker).items()
     assert kept.decode() == body.decode("latin-1")
-    assert "message" in reason
+    assert reason.startswith(("This is not usable JSON: ", "The message must be a JSON object", "The message is not a usable CloudEvent"))
     assert counting.heard == [("p1", 1)]
 
 
@@ -146,6 +152,35 @@ def test_a_message_from_the_quarantine_can_be_handled_again_and_says_what_preven
         worker.handle(b"not json", worker.clock())
     worker.handle(placements(1)[0].to_json().encode(), worker.clock())
     assert counting.heard == [("p1", 1)]
+
+
+def test_a_batch_is_decoded_once_however_often_it_is_tried(worker: Worker, counting: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[bytes] = []
+
+    def noted(body: bytes) -> Message:
+        decoded.append(body)
+        return read_message(body)
+
+    monkeypatch.setattr("shared.worker.read_message", noted)
+    put(worker, *placements(1), POISON, *placements(2))
+    counting.outage = AWAY
+    for _ in range(2):
+        with pytest.raises(OperationalError):
+            worker.step()
+    counting.outage = None
+    settle(worker)
+    assert decoded == [message.to_json().encode() for message in (*placements(1), POISON, *placements(2))]
+    assert count(worker, QuarantineRow) == 1
+
+
+@pytest.mark.parametrize("body", [b'{"secret": "in the body"}', POISON.to_json().encode()], ids=["malformed", "poison"])
+def test_the_log_of_a_quarantine_carries_the_fingerprint_and_nothing_of_the_message(worker: Worker, body: bytes) -> None:
+    put(worker, body)
+    with capture_logs() as logs:
+        settle(worker)
+    [line] = [entry for entry in logs if entry["event"] == "message.quarantined"]
+    assert line == {"event": "message.quarantined", "log_level": "error", "service": "eligibility", "fingerprint": fingerprint_of(body)}
+    assert not any(word in repr(logs) for word in ("secret", "are poison", "p1", "RXN"))
 
 
 # ---- outage ------------------------------------------------------------------------------------------------------
@@ -182,6 +217,45 @@ def test_an_outage_while_a_batch_is_replayed_one_by_one_loses_and_doubles_nothin
     settle(worker)
     assert {row.key for row in rows(worker, InboxRow)} == {message.key for message in placements(1, 2)}
     assert (count(worker, OutboxRow), count(worker, QuarantineRow)) == (2, 1)
+
+
+@pytest.mark.xfail(reason="what is readable of a batch is not known yet, but the batch is held: the next round acknowledges it unread")
+def test_an_outage_while_a_malformed_message_is_kept_loses_none_of_its_neighbours(
+    worker: Worker, counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(worker, *placements(1))
+    settle(worker)
+    put(worker, b"not json", *placements(2))
+
+    def away(*_: object) -> None:
+        raise AWAY
+
+    with monkeypatch.context() as patched:
+        patched.setattr(inbox, "quarantine", away)
+        for _ in range(2):
+            with pytest.raises(OperationalError):
+                worker.step()
+    settle(worker)
+    assert counting.heard == [("p1", 1), ("p1", 2)]
+    assert count(worker, QuarantineRow) == 1
+
+
+@pytest.mark.parametrize("error", [AWAY, InterfaceError("SELECT 1", {}, Exception("away"))], ids=["operational", "interface"])
+def test_an_outage_while_a_poison_message_is_kept_quarantines_it_later(
+    worker: Worker, counting: Counting, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(worker, *placements(1), POISON, *placements(2))
+
+    def away(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(inbox, "quarantine", away)
+        with pytest.raises(type(error)):
+            worker.step()
+    assert (count(worker, InboxRow), count(worker, QuarantineRow)) == (1, 0)
+    settle(worker)
+    assert (count(worker, InboxRow), count(worker, OutboxRow), count(worker, QuarantineRow)) == (2, 2, 1)
 
 
 # ---- restart -----------------------------------------------------------------------------------------------------
