@@ -17,9 +17,9 @@ ResponsibilityAssigned                          responsibility                  
 AlertSent, AlertFailed                          notifications                         deadlines
 ==============================================  ====================================  ===============================
 
-**Newer wins**: of events whose class says ``newer_wins`` a consumer that has heard a later ``sequence`` for the subject (a later
-``time``, if another source said it) ignores the earlier one, so order does not matter. All others state a fact that is taken in once,
-whenever it comes.
+**Newer wins**: of events whose class says ``newer_wins`` a consumer that has heard a newer one for the subject ignores the older, so
+order does not matter. Events from outside, where several systems may speak, are ordered by ``time`` (then ``sequence``), our own by
+``sequence``. All others state a fact that is taken in once, whenever it comes.
 """
 
 import json
@@ -27,7 +27,7 @@ import re
 import types
 import typing
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -428,7 +428,7 @@ def parse_json(raw: str | bytes) -> Any:
     """
     try:
         found = json.loads(raw, parse_constant=_no_constant, object_pairs_hook=_no_key_twice)
-        json.dumps(found, ensure_ascii=False).encode()
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         raise MalformedEvent(f"This is not usable JSON: {str(error) or type(error).__name__}.") from error
     return found
@@ -506,13 +506,22 @@ def read_event(event: type[AnyEvent], data: object) -> AnyEvent:
         read = event(**schema_of(event).load(data))  # type: ignore[arg-type]  # marshmallow refuses what is no mapping
     except ValidationError as error:
         found = error.messages if isinstance(error.messages, dict) else {"": error.messages}
-        problems = {f"data.{name}": " ".join(map(str, said)) if isinstance(said, list) else str(said) for name, said in found.items()}
+        problems = dict(_said_of("data", found))
         raise MalformedEvent(f"The data does not fit {event.type}.", problems) from None
     ids = [name for name in (field.name for field in fields(event)) if name.endswith("_id") or name == event.about]
     empty = {f"data.{name}": "must not be empty." for name in ids if not getattr(read, name).strip()}
     if empty:
         raise MalformedEvent(f"The data does not fit {event.type}.", empty)
     return read
+
+
+def _said_of(place: str, found: Any) -> Iterator[tuple[str, str]]:
+    """Marshmallow's nested messages as (place, sentence)."""
+    if isinstance(found, dict):
+        for name, inner in found.items():
+            yield from _said_of(place if name in ("value", "key") and not isinstance(inner, dict) else f"{place}.{name}", inner)
+    else:
+        yield place, " ".join(map(str, found)) if isinstance(found, list) else str(found)
 
 
 @cache
@@ -530,7 +539,7 @@ def _shape(hint: Any) -> shapes.Field[Any]:
     if origin is Literal:
         return shapes.String(required=True, validate=OneOf(arguments), error_messages=_MISSING)
     if origin is list:
-        return shapes.List(_shape(arguments[0]), required=True)
+        return shapes.List(_shape(arguments[0]), required=True, error_messages=_MISSING)
     if origin is dict:
         values = shapes.Raw(validate=_plain_fact) if arguments[1] is not str else shapes.String()
         return shapes.Dict(keys=shapes.String(), values=values, required=True, validate=Length(max=100), error_messages=_MISSING)

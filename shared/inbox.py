@@ -32,7 +32,6 @@ class InboxMark(Base):
 
     __tablename__ = "inbox_marks"
     stream: Mapped[str] = mapped_column(primary_key=True)
-    source: Mapped[str]
     sequence: Mapped[int] = mapped_column(BigInteger)
     said_at: Mapped[datetime] = mapped_column(UtcDateTime)
     key: Mapped[str]
@@ -40,13 +39,16 @@ class InboxMark(Base):
     @classmethod
     def of(cls, message: Message) -> "InboxMark":
         """The mark that a message leaves."""
-        return cls(message.data.stream, message.source, message.sequence, message.time, message.key)
+        return cls(message.data.stream, message.sequence, message.time, message.key)
 
     def is_older_than(self, message: Message) -> bool:
-        """Whether a message is newer: by its sequence within one source, by its time between two; the key breaks a tie."""
-        if self.source == message.source:
-            return (self.sequence, self.key) < (message.sequence, message.key)
-        return (self.said_at, self.key) < (message.time, message.key)
+        """Whether a message is newer. What comes from outside, perhaps from several sources, is ordered by time; our own by sequence.
+
+        The key breaks a tie, so the order in which messages come never decides.
+        """
+        if message.data.from_outside:
+            return (self.said_at, self.sequence, self.key) < (message.time, message.sequence, message.key)
+        return (self.sequence, self.key) < (message.sequence, message.key)
 
 
 class QuarantineRow(Base):

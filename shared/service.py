@@ -235,7 +235,7 @@ def _decision_request(policy: Policy) -> dict[str, Any]:
     try:
         asked = dict(DecisionRequest().load({**body, "facts": {}} if isinstance(body.get("facts"), dict) else body))
     except ValidationError as error:
-        problems = {str(name): " ".join(map(str, said)) for name, said in field_errors(error).items()}
+        problems = {pointed(str(name)): " ".join(map(str, said)) for name, said in field_errors(error).items()}
     if isinstance(body.get("facts"), dict):
         try:
             asked["facts"] = read_facts(policy.facts, body["facts"], policy.name)

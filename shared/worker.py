@@ -112,7 +112,7 @@ class Worker:
         self.relay = outbox.Relay(self.engine, self._publisher.publish, config.batch, timedelta(seconds=config.lease_seconds))
         self._subscriber = Subscriber(config.bus_url, service.name, [event.type for event in service.consumers])
         self._held: list[Any] = []
-        self._readable: list[tuple[bytes, Message]] = []
+        self._readable: list[tuple[bytes, Message]] | None = None
         self.beat: datetime | None = None
         self.trouble = ""
 
@@ -164,10 +164,11 @@ class Worker:
 
     def _hear(self, now: datetime) -> int:
         if not self._held:
-            self._held = self._subscriber.take(self.config.batch)
-            self._readable = [pair for taken in self._held if (pair := self._decoded(bytes(taken.body), now))]
+            self._held, self._readable = self._subscriber.take(self.config.batch), None
         if not self._held:
             return 0
+        if self._readable is None:  # an outage may leave a batch held and not yet decoded
+            self._readable = [pair for taken in self._held if (pair := self._decoded(bytes(taken.body), now))]
         try:
             self._take_in([message for _, message in self._readable], now)
         except Exception as error:

@@ -15,7 +15,7 @@ from services.deadlines.models import AlertReceipt, Deadline
 from services.deadlines.schemas import DeadlineSchema, DocumentSchema, PlacementSchema
 from services.deadlines.upstream import message_from_tis
 from shared.database import transaction
-from shared.errors import Refused, UnknownResource
+from shared.errors import MalformedEvent, Refused, UnknownResource
 from shared.events import parse_json
 from shared.service import accept, answer, page, page_size, running, sent_json
 from shared.worker import today
@@ -27,8 +27,16 @@ routes = Blueprint("deadlines", __name__, description="What is due, from whom, b
 def take_tis() -> Response:
     """Take TIS placement messages as they are: one, a list, or JSON Lines. All are taken, or none."""
     if request.mimetype == "application/x-ndjson":
-        return accept([parse_json(line) for line in request.get_data().split(b"\n") if line.strip()], message_from_tis)
+        lines = enumerate(request.get_data().split(b"\n"))
+        return accept([_line(number, line) for number, line in lines if line.strip()], message_from_tis)
     return accept(sent_json(), message_from_tis)
+
+
+def _line(number: int, line: bytes) -> Any:
+    try:
+        return parse_json(line)
+    except MalformedEvent as error:
+        raise MalformedEvent("A line is not usable; nothing was taken.", {str(number): error.detail}) from error
 
 
 @routes.get("/placements/<placement_id>")

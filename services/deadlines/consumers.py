@@ -56,7 +56,7 @@ def placement_updated(known: Known, message: Message, now: datetime) -> Iterable
     """A placement is new or has changed."""
     event = message.data
     assert isinstance(event, PlacementUpdated)
-    return decisions.placement_updated(known.files[event.placement_id], event, now, today(now))
+    return decisions.placement_updated(known.files[event.placement_id], event, today(message.time), now, today(now))
 
 
 def placement_withdrawn(known: Known, message: Message, now: datetime) -> Iterable[Say]:

@@ -51,17 +51,17 @@ class PlacementFile:
 # ---- a placement was updated ---------------------------------------------------------------------------------------
 
 
-def placement_updated(file: PlacementFile, event: PlacementUpdated, now: datetime, today: date) -> list[Say]:
+def placement_updated(file: PlacementFile, event: PlacementUpdated, said_on: date, now: datetime, today: date) -> list[Say]:
     """Take in the placement as it now is; end the deadlines that no longer fit, set those that are new, keep the rest.
 
     A placement that is over when it is first heard of (a first load of years past) sets none.
+
+    :param said_on: the day on which upstream said so.
     """
-    file.placement = _as_heard(file.placement, event, now)
-    for document in file.documents:
-        document.trainee_id = document.trainee_id or event.trainee_id
+    file.placement = _as_heard(file.placement, event, said_on, now)
     decision = placement_duties(event, today)
     file.decisions.append(decision)
-    duties = _by_rule(decision) if event.end_date >= today else {}
+    duties = _by_rule(decision) if event.end_date >= today or file.deadlines else {}
     said: list[Say] = []
     for deadline in file.in_force():
         duty = duties.get(deadline.rule)
@@ -89,10 +89,12 @@ def placement_duties(event: PlacementUpdated, today: date) -> Decision:
     return standing(policy, facts, today)
 
 
-def _as_heard(known: Placement | None, event: PlacementUpdated, now: datetime) -> Placement:
+def _as_heard(known: Placement | None, event: PlacementUpdated, said_on: date, now: datetime) -> Placement:
     heard = {part.name: getattr(event, part.name) for part in fields(event)}
     if known is None:
         return Placement(**heard, heard_at=now)
+    if known.trainee_id != event.trainee_id:
+        known.doctor_since = said_on
     for name, value in {**heard, "heard_at": now, "withdrawn": None}.items():
         setattr(known, name, value)
     return known
@@ -181,8 +183,7 @@ def document_issued(file: PlacementFile, event: DocumentIssued) -> list[Say]:
     """Keep the document, and let it meet the deadline it belongs to."""
     if any(document.document_id == event.document_id for document in file.documents):
         return []
-    heard = {part.name: getattr(event, part.name) for part in fields(event)}
-    file.documents.append(Document(**heard, trainee_id=file.placement.trainee_id if file.placement else ""))
+    file.documents.append(Document(**{part.name: getattr(event, part.name) for part in fields(event)}))
     return [saying for deadline in file.in_force() for saying in _settle(file, deadline)]
 
 
@@ -194,7 +195,8 @@ def _withdraw(deadline: Deadline, reason: str, today: date) -> list[Say]:
 
 def _settle(file: PlacementFile, deadline: Deadline) -> list[Say]:
     """Meet a deadline by the earliest document that fits it, if there is one and it is news."""
-    days = [document.issued_on for document in file.documents if _fits(document, deadline)]
+    since = (file.placement and file.placement.doctor_since) or date.min
+    days = [document.issued_on for document in file.documents if _fits(document, deadline) and document.issued_on >= since]
     if not days or deadline.issued_on == min(days):
         return []
     deadline.issued_on = min(days)
@@ -204,13 +206,10 @@ def _settle(file: PlacementFile, deadline: Deadline) -> list[Say]:
 
 
 def _fits(document: Document, deadline: Deadline) -> bool:
-    """Whether a document is the one that was due: kind, reader, host, doctor, and issued by the party that owes it."""
+    """Whether a document is the one that was due: kind, reader, host, and issued by the party that owes it."""
     issuers = {"host": deadline.host, "lead-employer": deadline.lead_employer}
-    return (
-        (document.kind, document.issued_to, document.host) == (deadline.duty, deadline.recipient, deadline.host)
-        and document.issued_by == issuers.get(deadline.owner, document.issued_by)
-        and document.trainee_id in ("", deadline.trainee_id)
-    )
+    found = (document.kind, document.issued_to, document.host, document.issued_by)
+    return found == (deadline.duty, deadline.recipient, deadline.host, issuers.get(deadline.owner, document.issued_by))
 
 
 def _advance(deadline: Deadline, state: str, next_on: date | None = None) -> None:

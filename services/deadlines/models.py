@@ -20,7 +20,11 @@ class Base(MappedAsDataclass, DeclarativeBase):
 
 
 class Placement(Base):
-    """A placement as it was last heard of. ``withdrawn`` placements stay, for audit."""
+    """A placement as it was last heard of. ``withdrawn`` placements stay, for audit.
+
+    ``doctor_since`` is the day on which another doctor was put on it (None: it was always this one): what was issued before was
+    issued to somebody else.
+    """
 
     __tablename__ = "placements"
     placement_id: Mapped[str] = mapped_column(primary_key=True)
@@ -37,6 +41,7 @@ class Placement(Base):
     end_date: Mapped[date]
     heard_at: Mapped[datetime] = mapped_column(UtcDateTime)
     withdrawn: Mapped[str | None] = mapped_column(default=None)
+    doctor_since: Mapped[date | None] = mapped_column(default=None)
 
 
 class Deadline(Base):
@@ -83,7 +88,7 @@ class Deadline(Base):
 
 
 class Document(Base):
-    """A document that was issued, as a fact. ``trainee_id`` is whose placement it was when it was heard of."""
+    """A document that was issued, as a fact."""
 
     __tablename__ = "documents"
     placement_id: Mapped[str] = mapped_column(primary_key=True)
@@ -93,7 +98,6 @@ class Document(Base):
     issued_by: Mapped[str]
     issued_on: Mapped[date]
     host: Mapped[str]
-    trainee_id: Mapped[str]
 
 
 class AlertReceipt(Base):

@@ -19,7 +19,17 @@ from shared.organisations import codes_by_name
 from shared.policies.reading import suggest
 
 SOURCE = "urn:hee:tis"
-_SPELLINGS = {"start_date": "dateFrom", "end_date": "dateTo", "whole_time_equivalent": "wholeTimeEquivalent"}
+_SPELLINGS = {
+    "placement_id": "id",
+    "trainee_id": "traineeId",
+    "host_name": "trainingBodyName",
+    "site": "siteKnownAs",
+    "specialty": "specialty",
+    "grade": "gradeAbbreviation",
+    "whole_time_equivalent": "wholeTimeEquivalent",
+    "start_date": "dateFrom",
+    "end_date": "dateTo",
+}
 _SITE_CODE = re.compile(r"\(([A-Z0-9]+)\)\s*$")
 
 
@@ -63,7 +73,7 @@ def _time(metadata: Mapping[str, Any], problems: dict[str, str]) -> datetime:
         time = datetime.fromisoformat(given)
     except ValueError:
         time = datetime.min
-    if time.tzinfo is None:
+    if time.tzinfo is None or not 1970 <= time.year <= 9000:
         problems["record.metadata.timestamp"] = f"must be a time such as 2027-05-05T09:00:00Z, not {given!r}."
     return time
 

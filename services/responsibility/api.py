@@ -41,12 +41,13 @@ def show_case(concern_id: str) -> Response:
         return answer(CaseSchema().dump(case))
 
 
-@routes.before_app_request
-def note_decisions_read() -> None:
-    """Decisions hold what is known of a concern: a read of them, one or many, leaves a row as well."""
-    if request.method == "GET" and request.path.startswith("/responsibility/decisions"):
+@routes.after_app_request
+def note_decisions_read(response: Response) -> Response:
+    """Decisions hold what is known of a concern: a read of them, one or many, leaves a row as well, before they are shown."""
+    if request.method == "GET" and request.path.startswith("/responsibility/decisions") and response.status_code == 200:
         with transaction(running().worker.engine) as session:
             session.add(_read(request.full_path.removeprefix("/responsibility/").rstrip("?")))
+    return response
 
 
 def _read(concern_id: str) -> CaseRead:

@@ -31,7 +31,6 @@ def create_shared_tables() -> None:
     op.create_table(
         "inbox_marks",
         sa.Column("stream", sa.String, primary_key=True),
-        sa.Column("source", sa.String, nullable=False),
         sa.Column("sequence", sa.BigInteger, nullable=False),
         sa.Column("said_at", sa.DateTime, nullable=False),
         sa.Column("key", sa.String, nullable=False),

@@ -87,12 +87,13 @@ class Rule:
 
 @dataclass(frozen=True)
 class Notice:
-    """What is said beside the outcome when its condition holds."""
+    """What is said beside the outcome when its condition holds, unless another is known to hold."""
 
     id: str
     starts: date
     ends: date
     when: Condition
+    unless: Condition
     say: str
     cite: Citation
 
@@ -167,7 +168,8 @@ class Policy:
         begins = max((change for change in self.changes if change <= day), default=None)
         if begins is None or not any(rule.starts <= day < rule.ends for rule in self.rules):
             first, last = min(rule.starts for rule in self.rules), max(rule.ends for rule in self.rules)
-            raise NotInForce(f"{self.name} has no rules in force on {day}; they begin on {first} and have ended by {last}.")
+            ended = f" and have ended by {last}" if last != FAR else ""
+            raise NotInForce(f"{self.name} has no rules in force on {day}; they begin on {first}{ended}.")
         if begins not in self._slices:
             self._slices[begins] = self._slice(begins)
         return self._slices[begins]
@@ -180,7 +182,11 @@ class Policy:
             replace(rule, when=bind(rule.when, values), then={name: bind_value(value, values) for name, value in rule.then.items()})
             for rule in live
         )
-        notices = tuple(replace(notice, when=bind(notice.when, values)) for notice in self.notices if notice.starts <= day < notice.ends)
+        notices = tuple(
+            replace(notice, when=bind(notice.when, values), unless=bind(notice.unless, values))
+            for notice in self.notices
+            if notice.starts <= day < notice.ends
+        )
         meaning, survival = _flattened(rules, self.hit, frozenset(self.facts))
         return Slice(self, day, rules, notices, bounds, meaning, survival)
 
@@ -287,10 +293,12 @@ class _Reading:
         )
 
     def notice(self, node: Node) -> Notice:
-        found = node.fields("a notice", ("id", "when", "say", "cite"), ("from", "to"))
+        found = node.fields("a notice", ("id", "when", "say", "cite"), ("from", "to", "unless"))
         starts, ends = _days(found)
-        when = read_condition(found["when"], {**self.facts, **self.concluded}, self.parameters)
-        return Notice(found["id"].text("id"), starts, ends, when, found["say"].text("say"), self.cite(found["cite"]))
+        askable = {**self.facts, **self.concluded}
+        when = read_condition(found["when"], askable, self.parameters)
+        unless = read_condition(found["unless"], askable, self.parameters) if "unless" in found else False
+        return Notice(found["id"].text("id"), starts, ends, when, unless, found["say"].text("say"), self.cite(found["cite"]))
 
 
 def _entries(node: Node | None, what: str) -> dict[str, Node]:
@@ -396,7 +404,9 @@ def _check_notices(node: Node | None, notices: tuple[Notice, ...], first: date, 
         if notice.id in known:
             item.fail(f"the notice “{notice.id}” stands here a second time.")
         known.add(notice.id)
-        names = {str(bound)[1:] for bounds in facts_of([notice.when]).values() for bound in bounds if str(bound).startswith("$")}
+        names = {
+            str(bound)[1:] for bounds in facts_of([notice.when, notice.unless]).values() for bound in bounds if str(bound).startswith("$")
+        }
         for name in sorted(names):
             without = _first_day_without(parameters[name], max(first, notice.starts), notice.ends)
             if without:
@@ -428,7 +438,8 @@ def _parameters_in(value: Any) -> set[str]:
 
 def _used(facts: Mapping[str, Fact], rules: Iterable[Rule], notices: Iterable[Notice]) -> dict[str, Fact]:
     """The facts that the policy asks about, in the order in which its rules do: the order of every later question."""
-    asked = list(facts_of([*(rule.when for rule in rules), *(notice.when for notice in notices)]))
+    conditions = [*(rule.when for rule in rules), *(condition for notice in notices for condition in (notice.when, notice.unless))]
+    asked = list(facts_of(conditions))
     for rule in rules:
         asked += sorted(dates_asked(tuple(rule.then.values())))
     return {name: facts[name] for name in dict.fromkeys(asked) if name in facts}

@@ -366,7 +366,7 @@ class Explanation:
         return [
             {"id": notice.id, "says": notice.say, "cite": notice.cite.to_json()}
             for notice in self.slice_.notices
-            if truth(notice.when, said)
+            if truth(notice.when, said) and not truth(notice.unless, said)
         ]
 
 

@@ -36,7 +36,7 @@ class Story:
 
     def _heard(self, event: Event, day: date) -> list[Say]:
         if isinstance(event, PlacementUpdated):
-            return placement_updated(self.file, event, datetime.combine(day, time(9), UTC), day)
+            return placement_updated(self.file, event, day, datetime.combine(day, time(9), UTC), day)
         if isinstance(event, DocumentIssued):
             return document_issued(self.file, event)
         assert isinstance(event, PlacementWithdrawn)

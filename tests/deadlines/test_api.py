@@ -85,8 +85,13 @@ def test_a_body_that_is_not_json_is_refused(worker: Worker, client: FlaskClient)
     for body, kind in (("{", "application/json"), (lines, "application/x-ndjson"), ("", "application/json"), ("NaN", "application/json")):
         answer = client.post("/deadlines/upstream/tis", data=body, content_type=kind)
         assert (answer.status_code, answer.get_json()["title"]) == (422, "The event cannot be used")
-        assert "not usable JSON" in answer.get_json()["detail"]
+        assert "not usable JSON" in answer.get_data(as_text=True)
     assert in_outbox(worker) == 0
+
+
+def test_a_line_that_is_not_json_is_named_by_its_place(client: FlaskClient) -> None:
+    answer = client.post("/deadlines/upstream/tis", data=json.dumps(tis()) + "\n{", content_type="application/x-ndjson")
+    assert pointers(answer) == {"#/1"}
 
 
 def test_a_single_message_is_answered_without_a_number(client: FlaskClient) -> None:

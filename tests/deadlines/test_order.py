@@ -7,7 +7,6 @@ from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -158,9 +157,6 @@ def test_one_document_id_may_stand_on_two_placements(tmp_path: Path, clock: Cloc
         }
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a fault: whom a document is for is what was known when it was heard, not what was so when it was issued"
-)
 def test_a_document_for_the_new_doctor_counts_though_it_is_heard_before_the_news_of_that_doctor(tmp_path: Path, clock: Clock) -> None:
     first = a_message(a_placement(), 1)
     second = a_message(a_placement(trainee_id="t2"), 2, datetime(2027, 6, 1, 9, tzinfo=UTC))

@@ -128,9 +128,6 @@ def test_before_its_first_day_a_policy_decides_nothing(worker: Worker, client: F
     assert (on_record(worker), said(worker)) == (0, [])
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a fault: “not light touch” is unknown while nobody asked for the regime, and so keeps the notice back"
-)
 @pytest.mark.parametrize(
     ("value", "day", "notice"),
     [("189330.00", "2021-06-01", "boundary-formal-tender"), ("50000.01", "2022-01-01", "printed-figures-lapsed")],

@@ -106,7 +106,7 @@ def test_rows_stay_readable_after_their_transaction(tmp_path: Path) -> None:
 def test_writers_wait_for_each_other_and_lose_no_update(tmp_path: Path) -> None:
     engine = opened(tmp_path)
     with transaction(engine) as session:
-        session.add(inbox.InboxMark("stream", "urn:tripartite:test", 0, NOW, "key"))
+        session.add(inbox.InboxMark("stream", 0, NOW, "key"))
 
     def count_up() -> None:
         for _ in range(10):

@@ -188,7 +188,7 @@ def test_a_fact_of_a_concern_is_a_text_a_whole_number_or_a_boolean(given: Any) -
     data = {"concern_id": "c", "doctor_reference": "d", "lead_employer": "l", "host": "h", "facts": {"x": given}}
     with pytest.raises(MalformedEvent, match="must be a text, a whole number, true or false") as caught:
         read_message({**envelope, "type": "concern.raised", "data": data})
-    assert list(caught.value.errors) == ["data.facts"]
+    assert list(caught.value.errors) == ["data.facts.x"]
 
 
 def test_a_malformed_message_beside_a_poison_one_is_counted_once(tmp_path: Path, clock: Clock) -> None:

@@ -12,13 +12,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shared import rules
+from shared.errors import PolicyError
 from shared.policies import conditions as logic
 from shared.policies import load_policies
 from shared.policies.conditions import OPERATORS, Condition, either, every, truth
 from shared.policies.facts import Code, Fact
 from shared.policies.policy import Policy, Slice
-from shared.rules import engine
+from shared.rules import engine, ready_policies
 from shared.rules.decision import check_engines, conclude, decide
+from tests.shared.scratch import a_policy, changed
 
 SERVICES = ("eligibility", "deadlines", "responsibility", "notifications")
 POLICIES = [policy for service in SERVICES for policy in load_policies(service).values()]
@@ -118,6 +121,29 @@ def test_threads_that_decide_at_once_get_their_own_answers() -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def alternatives(number: int) -> Policy:
+    """A policy of one rule that can hold in so many ways."""
+    any_of = ", ".join(f"{{note: {{is: n{place}}}}}" for place in range(number))
+    return a_policy(changed(("when: {number: {more_than: $limit}}", f"when: {{any: [{any_of}]}}"), ("    overrides: [small]\n", "")))
+
+
+def test_a_service_whose_policy_the_engine_could_not_hold_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    most = engine.MOST_CONJUNCTIONS - 2  # beside them stand the other rule, and the one that always holds
+    for service, number in (("fits", most), ("does not fit", most + 1)):
+        found = {"size": alternatives(number)}
+        monkeypatch.setattr(rules, "load_policies", {service: found}.__getitem__)
+        if number == most:
+            assert ready_policies(service) == found
+        else:
+            with pytest.raises(PolicyError, match=rf"^policies/size\.yaml: .*together have {engine.MOST_CONJUNCTIONS + 1} alternatives"):
+                ready_policies(service)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_of_the_house_is_ready(service: str) -> None:
+    assert ready_policies(service) == load_policies(service)
 
 
 def test_the_engine_is_never_left_with_a_live_session_even_when_nothing_matches() -> None:

@@ -1,6 +1,7 @@
 """Heard twice, handled once; stale news is ignored for ever; what cannot be handled is kept and counted."""
 
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import timedelta
 from itertools import permutations
 from pathlib import Path
@@ -10,7 +11,7 @@ from sqlalchemy import Engine, select
 
 from shared import inbox
 from shared.database import migrate, open_database, transaction
-from shared.events import Event, Message, PlacementWithdrawn, say
+from shared.events import DeadlineSet, Event, Message, PlacementWithdrawn, say
 from shared.inbox import InboxMark, InboxRow, QuarantineRow
 from tests.helpers import SOURCE, Clock, a_document, a_message, a_placement
 
@@ -84,6 +85,9 @@ def test_stale_news_within_a_batch_is_ignored_from_its_place_on(engine: Engine, 
     assert hear(engine, clock, *batch) == [(PLACED, 2), (PLACED, 3)]
 
 
+DEADLINE_FIELDS = {part.name for part in fields(DeadlineSet)}
+
+
 def marked(engine: Engine) -> InboxMark:
     """The mark of the only stream."""
     with transaction(engine) as session:
@@ -114,11 +118,23 @@ def test_news_of_the_same_sequence_is_handled_exactly_if_its_key_is_higher(engin
     assert hear(engine, clock, high) == [(PLACED, 5)]
 
 
-def test_within_one_source_the_sequence_wins_whatever_the_time_says(engine: Engine, clock: Clock) -> None:
+def test_what_comes_from_outside_is_ordered_by_time_and_then_by_sequence(engine: Engine, clock: Clock) -> None:
     at = clock()
-    assert hear(engine, clock, a_message(a_placement(), 1, at)) == [(PLACED, 1)]
-    assert hear(engine, clock, a_message(a_placement(site="A"), 2, at - timedelta(days=1))) == [(PLACED, 2)]
-    assert hear(engine, clock, a_message(a_placement(site="B"), 1, at + timedelta(days=1))) == []
+    assert hear(engine, clock, a_message(a_placement(), 5, at)) == [(PLACED, 5)]
+    assert hear(engine, clock, a_message(a_placement(site="A"), 9, at - timedelta(days=1))) == []
+    assert hear(engine, clock, a_message(a_placement(site="B"), 6, at)) == [(PLACED, 6)]
+    assert hear(engine, clock, a_message(a_placement(site="C"), 1, at + timedelta(days=1))) == [(PLACED, 1)]
+
+
+def test_what_a_service_says_itself_is_ordered_by_its_sequence_whatever_its_clock_says(engine: Engine, clock: Clock) -> None:
+    at = clock()
+    shared = {part.name: getattr(a_placement(), part.name) for part in fields(a_placement()) if part.name in DEADLINE_FIELDS}
+    deadline = DeadlineSet(
+        **shared, deadline_id="d1", duty="contract", owner="lead-employer", recipient="trainee", due=at.date(), decision_id="x"
+    )
+    assert hear(engine, clock, a_message(deadline, 2, at)) == [("deadline.set", 2)]
+    assert hear(engine, clock, a_message(deadline, 3, at - timedelta(seconds=1))) == [("deadline.set", 3)]
+    assert hear(engine, clock, a_message(deadline, 1, at + timedelta(days=1))) == []
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
@@ -131,13 +147,13 @@ def test_between_two_sources_the_time_wins_and_the_key_breaks_a_tie(engine: Engi
     for place in order:
         hear(engine, clock, news[place])
     mark = marked(engine)
-    assert (mark.source, mark.sequence, mark.said_at, mark.key) == ("urn:b", 5, tied.time, tied.key)
+    assert (mark.sequence, mark.said_at, mark.key) == (5, tied.time, tied.key)
 
 
 def test_a_mark_is_that_of_its_message(clock: Clock) -> None:
     message = say(a_placement(), "urn:a", clock(), 7)
     mark = InboxMark.of(message)
-    assert (mark.stream, mark.source, mark.sequence, mark.said_at, mark.key) == ("placement/p1", "urn:a", 7, clock(), message.key)
+    assert (mark.stream, mark.sequence, mark.said_at, mark.key) == ("placement/p1", 7, clock(), message.key)
     assert not mark.is_older_than(message)
 
 

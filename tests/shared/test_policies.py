@@ -20,6 +20,8 @@ CITE_SMALL = "    cite: {source: TOOLKIT, section: Sizes, entry: small}\n"
 WHEN = "when: {number: {at_most: $limit}}"
 VALUE = f"    - {{from: 2020-01-01, value: 5, unit: count, {CITE}}}\n"
 
+NOTICE = f"{{id: n, when: {{number: {{is: $limit}}}}, say: S, {CITE}}}"
+
 
 def also(old: str, new: str) -> tuple[tuple[str, str], ...]:
     return ((old, new),)
@@ -78,6 +80,14 @@ BAD: dict[str, tuple[tuple[tuple[str, str], ...], int, str]] = {
     "duplicate rule id": (also("id: large", "id: small"), 19, "the rule “small” stands here a second time (first in line 13)"),
     "override of nothing": (also("[small]", "[smal]"),
         19, "“large” overrides “smal”, which is no rule of this policy (did you mean “small”?)"),
+    "override of itself": (also("[small]", "[large]"), 19, "“large” overrides itself"),
+    "overrides round about": (also("entry: small}\n", "entry: small}\n    overrides: [large]\n"),
+        13, "“small” overrides itself, directly or through large, small; say which of them wins"),
+    "notices of one name": (also("rules:\n", f"notices: [{NOTICE}, {NOTICE}]\nrules:\n"),
+        12, "the notice “n” stands here a second time"),
+    "notice whose parameter has no value yet": (
+        (("rules:\n", f"notices: [{NOTICE}]\nrules:\n"), ("from: 2020-01-01, value: 5", "from: 2020-01-02, value: 5")),
+        12, "the notice “n” can be said on 2020-01-01, but the parameter limit has no value on that day"),
     "override across stages": (also("    overrides", "    stage: 2\n    overrides"),
         19, "“large” overrides “small”, which stands in another stage"),
     "stage not whole": (also("    overrides", "    stage: two\n    overrides"), 25, "stage must be a whole number, not “two”"),

@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("end_date", sa.Date, nullable=False),
         sa.Column("heard_at", sa.DateTime, nullable=False),
         sa.Column("withdrawn", sa.String),
+        sa.Column("doctor_since", sa.Date),
     )
     op.create_index("ix_placements_host", "placements", ["host"])
     op.create_index("ix_placements_start_date", "placements", ["start_date"])
@@ -67,7 +68,6 @@ def upgrade() -> None:
         sa.Column("issued_by", sa.String, nullable=False),
         sa.Column("issued_on", sa.Date, nullable=False),
         sa.Column("host", sa.String, nullable=False),
-        sa.Column("trainee_id", sa.String, nullable=False),
     )
     op.create_table(
         "alert_receipts",
