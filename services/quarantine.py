@@ -11,8 +11,8 @@ from services.house import SERVICES
 from shared.config import read_config
 from shared.database import missing_migrations, open_database, transaction
 from shared.errors import MalformedEvent, Refused, UnknownResource
-from shared.events import read_message
 from shared.inbox import InboxRow, QuarantineRow
+from shared.wire import read_message
 from shared.worker import Worker, clock_of
 
 log = structlog.get_logger()

@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, LargeBinary, Text, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from shared.database import Base, UtcDateTime
-from shared.events import Message
+from shared.wire import Message
 
 
 class InboxRow(Base):

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from shared.crashpoints import crashpoint
 from shared.database import Base, UtcDateTime, transaction
-from shared.events import Message
+from shared.wire import Message
 
 
 class OutboxRow(Base):

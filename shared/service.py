@@ -13,7 +13,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -22,7 +21,7 @@ from flask_smorest import Api, Blueprint
 from marshmallow import RAISE, Schema, ValidationError
 from marshmallow import fields as shapes
 from marshmallow.validate import Length
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from sqlalchemy import Text, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from werkzeug.exceptions import HTTPException
@@ -30,16 +29,17 @@ from werkzeug.exceptions import HTTPException
 from shared import decisions, outbox
 from shared.database import Base, UtcDateTime, missing_migrations, transaction
 from shared.errors import DecisionError, IdempotencyConflict, MalformedEvent, Refused, UnknownPolicy
-from shared.events import Event, Message, parse_json, plain_text, read_message
+from shared.events import Event
 from shared.logs import configure_logs
 from shared.policies.facts import field_errors, json_schema, read_facts
 from shared.policies.policy import Policy
 from shared.policies.reading import suggest
+from shared.problems import failed, http_problem, pointed, problem
 from shared.rules import Decision, decide, ready_policies
+from shared.wire import Message, parse_json, plain_text, read_message
 from shared.worker import Say, Worker, today
 
 log = structlog.get_logger()
-refused_decisions = Counter("tripartite_decisions_refused", "Decisions refused because the product was at fault", ["service", "error"])
 LARGEST_BODY = 16 * 1024 * 1024
 MOST_EVENTS = 1_000
 MOST_PROBLEMS = 100
@@ -124,7 +124,7 @@ def create_service(
     for blueprint in (_common_routes(), *blueprints):
         api.register_blueprint(blueprint, url_prefix=f"/{name}")
     for error in (Refused, DecisionError, Exception):
-        app.register_error_handler(error, _failed)
+        app.register_error_handler(error, failed)
     return app
 
 
@@ -133,7 +133,7 @@ class _Api(Api):
 
     def handle_http_exception(self, error: HTTPException) -> Any:
         """One shape for every HTTP error."""
-        return _http_problem(error)
+        return http_problem(error)
 
 
 # ---- the routes that all services have -----------------------------------------------------------------------------
@@ -276,7 +276,7 @@ def replay_decision(decision_id: Any) -> Response:
             log.exception("replay.failed", decision=row.id, error=type(error).__name__)
             again = ""
     if again != row.body:
-        return _problem(409, "The replay differs", "The decision does not come out as it was stored; tell the operators of this service.")
+        return problem(409, "The replay differs", "The decision does not come out as it was stored; tell the operators of this service.")
     return _text(again, 200)
 
 
@@ -389,11 +389,6 @@ def _day(given: str | None) -> date | None:
         raise Refused("The day cannot be read.", {"as_at": f"must be a date such as 2021-06-01, not {given!r}."}) from None
 
 
-def pointed(name: str) -> str:
-    """A name as a step of a JSON pointer (RFC 6901)."""
-    return name.replace("~", "~0").replace("/", "~1")
-
-
 def _strict_day(given: str) -> date:
     if not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", given):
         raise ValueError(given)
@@ -409,36 +404,3 @@ def _text(body: str, status: int, location: str = "") -> Response:
     if location:
         response.headers["Location"] = location
     return response
-
-
-# ---- problems ------------------------------------------------------------------------------------------------------
-
-
-def _failed(error: Exception) -> Response:
-    if isinstance(error, HTTPException):
-        return _http_problem(error)
-    if isinstance(error, Refused):
-        return _problem(error.status, error.title, error.detail, error.errors)
-    if isinstance(error, DecisionError):
-        refused_decisions.labels(running().worker.service.name, type(error).__name__).inc()
-        log.error("decision.refused", error=str(error), kind=type(error).__name__)
-        return _problem(500, "The decision was refused", f"{error} Nothing was stored; tell the operators of this service.")
-    log.error("request.failed", path=request.path, exc_info=error)
-    return _problem(500, "Something went wrong here", "Nothing was stored. The operators of this service find the cause in its log.")
-
-
-def _http_problem(error: HTTPException) -> Response:
-    response = _problem(error.code or 500, error.name, str(error.description or ""))
-    for name, value in error.get_headers():
-        if name.lower() in ("allow", "retry-after"):
-            response.headers[name] = value
-    return response
-
-
-def _problem(status: int, title: str, detail: str, errors: Mapping[str, str] | None = None) -> Response:
-    """An RFC 9457 problem; ``errors`` has one entry per wrong field, each with a JSON pointer into what was sent."""
-    body: dict[str, Any] = {"type": "about:blank", "title": title or HTTPStatus(status).phrase, "status": status, "detail": detail}
-    body["instance"] = request.path
-    if errors:
-        body["errors"] = [{"pointer": f"#/{pointer}" if pointer else "#", "detail": problem} for pointer, problem in errors.items()]
-    return Response(json.dumps(body, ensure_ascii=False), status, content_type="application/problem+json")

@@ -25,7 +25,8 @@ from shared.config import Config
 from shared.crashpoints import crashpoint
 from shared.database import migrate, open_database, transaction
 from shared.errors import MalformedEvent, Unreachable
-from shared.events import Event, Message, read_message, say
+from shared.events import Event
+from shared.wire import Message, read_message, say
 
 LONDON = ZoneInfo("Europe/London")
 log = structlog.get_logger()

@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 
 from shared.config import Config
-from shared.events import ConcernRaised, DocumentIssued, Event, Message, PlacementUpdated, RecipientUpdated, say
+from shared.events import ConcernRaised, DocumentIssued, Event, PlacementUpdated, RecipientUpdated
+from shared.wire import Message, say
 from shared.worker import Service, Worker
 
 HOUSE = Path(__file__).parent.parent

@@ -10,7 +10,7 @@ from shared.policies import load_policies
 from shared.policies.facts import read_facts
 from shared.policies.policy import Policy
 from shared.rules import decide
-from shared.rules.decision import conclude
+from shared.rules.conclusion import conclude
 from tests.helpers import HOUSE, read_cases
 
 SERVICES = ("eligibility", "deadlines", "responsibility", "notifications")

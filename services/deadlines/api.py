@@ -16,8 +16,8 @@ from services.deadlines.schemas import DeadlineSchema, DocumentSchema, Placement
 from services.deadlines.upstream import message_from_tis
 from shared.database import transaction
 from shared.errors import MalformedEvent, Refused, UnknownResource
-from shared.events import parse_json
 from shared.service import accept, answer, page, page_size, running, sent_json
+from shared.wire import parse_json
 from shared.worker import today
 
 routes = Blueprint("deadlines", __name__, description="What is due, from whom, by when; was it on time")

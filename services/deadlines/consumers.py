@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 from services.deadlines import decisions
 from services.deadlines.models import AlertReceipt, Deadline, Document, Placement
 from shared.decisions import store
-from shared.events import AlertFailed, AlertSent, DocumentIssued, Event, Message, PlacementUpdated, PlacementWithdrawn
+from shared.events import AlertFailed, AlertSent, DocumentIssued, Event, PlacementUpdated, PlacementWithdrawn
 from shared.policies import load_policies
+from shared.wire import Message
 from shared.worker import Handler, Say, today
 
 

@@ -14,9 +14,10 @@ from datetime import datetime
 from typing import Any
 
 from shared.errors import MalformedEvent
-from shared.events import Event, Message, PlacementType, PlacementUpdated, PlacementWithdrawn, microseconds, read_event
+from shared.events import Event, PlacementType, PlacementUpdated, PlacementWithdrawn
 from shared.organisations import codes_by_name
 from shared.policies.reading import suggest
+from shared.wire import Message, microseconds, read_event
 
 SOURCE = "urn:hee:tis"
 _SPELLINGS = {

@@ -21,7 +21,6 @@ from shared.events import (
     DeadlineSet,
     DeadlineWithdrawn,
     Event,
-    Message,
     PlacementUpdated,
     PlacementWithdrawn,
     PostMoveDecided,
@@ -31,6 +30,7 @@ from shared.events import (
 )
 from shared.policies import load_policies
 from shared.rules import Decision
+from shared.wire import Message
 from shared.worker import Handler, Say, today
 
 

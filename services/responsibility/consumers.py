@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 from services.responsibility import decisions
 from services.responsibility.models import Case
 from shared.decisions import store
-from shared.events import ConcernRaised, Event, Message
+from shared.events import ConcernRaised, Event
 from shared.policies import load_policies
 from shared.rules import Decision
+from shared.wire import Message
 from shared.worker import Handler, Say, today
 
 

@@ -5,7 +5,8 @@ reading.py         strict YAML whose every value knows its file and line
 facts.py           what a policy may ask about: types, domains, questions; a caller's facts, read and refused
 conditions.py      maps of tests as trees, in three-valued logic
 outcomes.py        what a rule may conclude
-policy.py          a policy file; ``Policy.on(day)`` puts it in force
+policy.py          a policy; ``Policy.on(day)`` puts it in force
+policy_file.py     a policy file, read and checked
 =================  =================================================================================================
 
 :func:`load_policies` reads a service's folder; :func:`policy_from_canonical` reads an edition that was stored with a decision.
@@ -19,7 +20,8 @@ from typing import Any
 
 from shared.errors import PolicyError
 from shared.policies.facts import Fact, declared_facts
-from shared.policies.policy import Policy, read_policy
+from shared.policies.policy import Policy
+from shared.policies.policy_file import read_policy
 from shared.policies.reading import DATE, Node, read_yaml
 
 HOUSE = Path(__file__).parent.parent.parent

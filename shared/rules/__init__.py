@@ -2,6 +2,8 @@
 
 =================  =================================================================================================
 decision.py        ``decide``: conclude, compare the engines, explain
+conclusion.py      what the rules conclude, and which missing facts matter
+explanation.py     why, why not, and what would change it
 completions.py     what could the missing facts still change? Exactly
 engine.py          durable_rules in the shape that holds up; the only file that knows it
 =================  =================================================================================================

@@ -12,7 +12,8 @@ from services.deadlines.models import Deadline
 from shared import outbox
 from shared.config import Config
 from shared.database import transaction
-from shared.events import DeadlineMissed, Event, PlacementWithdrawn, read_message
+from shared.events import DeadlineMissed, Event, PlacementWithdrawn
+from shared.wire import read_message
 from shared.worker import Worker
 from tests.deadlines.stories import WEEK_6, WEEK_8, WEEK_12
 from tests.helpers import Clock, a_document, a_message, a_placement, a_worker

@@ -7,15 +7,7 @@ from datetime import date, timedelta
 import pytest
 
 from shared.errors import InvalidFacts
-from shared.events import (
-    DeadlineApproaching,
-    DeadlineMet,
-    DeadlineMissed,
-    DeadlineSet,
-    DeadlineWithdrawn,
-    Event,
-    PlacementWithdrawn,
-)
+from shared.events import DeadlineApproaching, DeadlineMet, DeadlineMissed, DeadlineSet, DeadlineWithdrawn, Event, PlacementWithdrawn
 from tests.deadlines.stories import DUE, FIRST, WEEK_6, WEEK_8, WEEK_12, Story
 from tests.helpers import a_document, a_placement
 

@@ -16,7 +16,8 @@ from services.deadlines.consumers import Known
 from services.deadlines.models import Deadline
 from shared import inbox, outbox
 from shared.database import transaction
-from shared.events import DocumentIssued, Event, Message, PlacementWithdrawn, read_message, say
+from shared.events import DocumentIssued, Event, PlacementWithdrawn
+from shared.wire import Message, read_message, say
 from shared.worker import Worker
 from tests.deadlines.stories import DUE, FIRST, WEEK_8
 from tests.helpers import Clock, a_document, a_message, a_placement, a_worker, settle

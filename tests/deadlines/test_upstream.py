@@ -10,7 +10,8 @@ import pytest
 
 from services.deadlines.upstream import message_from_tis
 from shared.errors import MalformedEvent
-from shared.events import PlacementUpdated, PlacementWithdrawn, read_message
+from shared.events import PlacementUpdated, PlacementWithdrawn
+from shared.wire import read_message
 from tests.helpers import HOUSE
 
 MERSEY = "Mersey and West Lancashire Teaching Hospitals NHS Trust"

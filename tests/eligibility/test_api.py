@@ -10,8 +10,9 @@ from sqlalchemy import func, select, text
 from services.eligibility.app import SERVICE, create_app
 from shared.database import transaction
 from shared.decisions import DecisionRow
-from shared.events import Event, PostMoveDecided, ProcurementRouted, read_message
+from shared.events import Event, PostMoveDecided, ProcurementRouted
 from shared.outbox import OutboxRow
+from shared.wire import read_message
 from shared.worker import Worker
 from tests.helpers import HOUSE, Clock, a_worker, read_cases
 

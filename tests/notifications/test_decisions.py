@@ -23,7 +23,6 @@ from shared.events import (
     DeadlineSet,
     DeadlineWithdrawn,
     Event,
-    Message,
     PlacementUpdated,
     PlacementWithdrawn,
     PostMoveDecided,
@@ -32,6 +31,7 @@ from shared.events import (
     ResponsibilityAssigned,
 )
 from shared.policies import load_policies
+from shared.wire import Message
 
 NOW = datetime(2027, 5, 5, 9, tzinfo=UTC)
 PLACEMENT = PlacementUpdated(

@@ -18,8 +18,9 @@ from shared.bus import forget_embedded_queues
 from shared.config import Config
 from shared.database import transaction
 from shared.decisions import DecisionRow, replay
-from shared.events import Event, Message, PlacementUpdated, RecipientUpdated
+from shared.events import Event, PlacementUpdated, RecipientUpdated
 from shared.outbox import OutboxRow
+from shared.wire import Message
 from shared.worker import Service, Worker
 
 NOW = datetime(2027, 5, 5, 9, tzinfo=UTC)

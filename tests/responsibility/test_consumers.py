@@ -14,7 +14,8 @@ from shared import inbox, outbox
 from shared.bus import Publisher
 from shared.database import transaction
 from shared.decisions import DecisionRow
-from shared.events import ConcernRaised, Message, ResponsibilityAssigned, read_message
+from shared.events import ConcernRaised, ResponsibilityAssigned
+from shared.wire import Message, read_message
 from shared.worker import Worker
 from tests.helpers import Clock, a_concern, a_message, a_worker, settle
 

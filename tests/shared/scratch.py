@@ -8,11 +8,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from shared.database import Base, transaction
-from shared.events import ConcernRaised, DocumentIssued, Event, Message, PlacementUpdated, ProcurementRouted
+from shared.events import ConcernRaised, DocumentIssued, Event, PlacementUpdated, ProcurementRouted
 from shared.policies import load_sources
 from shared.policies.facts import Fact, declared_facts
-from shared.policies.policy import Policy, read_policy
+from shared.policies.policy import Policy
+from shared.policies.policy_file import read_policy
 from shared.policies.reading import parse_yaml
+from shared.wire import Message
 from shared.worker import Say, Service, Worker
 
 FACTS_TEXT = """\

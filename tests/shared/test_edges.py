@@ -14,7 +14,6 @@ from shared.database import transaction
 from shared.decisions import find as stored
 from shared.decisions import replay, standing, store
 from shared.errors import MalformedEvent, PolicyError
-from shared.events import read_message
 from shared.inbox import QuarantineRow
 from shared.policies import conditions as logic
 from shared.policies import load_policies, policy_from_canonical
@@ -25,6 +24,7 @@ from shared.policies.policy import Policy
 from shared.policies.reading import parse_yaml
 from shared.rules import decide
 from shared.rules.completions import diagram, matters, restricted
+from shared.wire import read_message
 from shared.worker import Worker
 from tests.helpers import Clock, a_document, a_message, a_placement, a_worker, cloud_event
 from tests.shared.scratch import FACTS, Counting, a_policy, changed, rows

@@ -20,7 +20,8 @@ from shared.policies.conditions import OPERATORS, Condition, either, every, trut
 from shared.policies.facts import Code, Fact
 from shared.policies.policy import Policy, Slice
 from shared.rules import engine, ready_policies
-from shared.rules.decision import check_engines, conclude, decide
+from shared.rules.conclusion import conclude
+from shared.rules.decision import check_engines, decide
 from tests.shared.scratch import a_policy, changed
 
 SERVICES = ("eligibility", "deadlines", "responsibility", "notifications")

@@ -23,12 +23,8 @@ from shared.events import (
     PostMoveDecided,
     ProcurementRouted,
     ResponsibilityAssigned,
-    data_json,
-    microseconds,
-    parse_json,
-    read_message,
-    say,
 )
+from shared.wire import data_json, microseconds, parse_json, read_message, say
 from tests.helpers import SOURCE, a_concern, a_document, a_message, a_placement, a_recipient, cloud_event
 
 SERVICES = ("eligibility", "deadlines", "responsibility", "notifications")

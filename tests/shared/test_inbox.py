@@ -11,8 +11,9 @@ from sqlalchemy import Engine, select
 
 from shared import inbox
 from shared.database import migrate, open_database, transaction
-from shared.events import DeadlineSet, Event, Message, PlacementWithdrawn, say
+from shared.events import DeadlineSet, Event, PlacementWithdrawn
 from shared.inbox import InboxMark, InboxRow, QuarantineRow
+from shared.wire import Message, say
 from tests.helpers import SOURCE, Clock, a_document, a_message, a_placement
 
 

@@ -10,8 +10,8 @@ from sqlalchemy import Engine, select
 from shared import outbox
 from shared.database import migrate, open_database, transaction
 from shared.decisions import EditionRow
-from shared.events import Message
 from shared.outbox import OutboxRow, Relay
+from shared.wire import Message
 from tests.helpers import Clock, a_document, a_message
 
 LEASE = timedelta(seconds=30)

@@ -13,9 +13,9 @@ from shared.bus import Publisher, forget_embedded_queues
 from shared.config import Config
 from shared.database import transaction
 from shared.errors import MalformedEvent
-from shared.events import Message, read_message
 from shared.inbox import InboxRow, QuarantineRow, fingerprint_of
 from shared.outbox import OutboxRow, add
+from shared.wire import Message, read_message
 from shared.worker import Service, Worker, clock_of, today
 from tests.helpers import Clock, a_document, a_message, a_placement, a_recipient, a_worker, settle
 from tests.shared.scratch import Counting, count, rows

@@ -1,0 +1,238 @@
+"""A policy file: read against the declared facts and sources, and checked, into a :class:`Policy`.
+
+Every complaint is a PolicyError with file and line, what was wrong and what would be right. Read from the top: the file, its rules
+and notices, its citations and parameters, then the checks that look at several of them together.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from shared.policies.conditions import facts_of, read_condition
+from shared.policies.facts import Fact, literal
+from shared.policies.outcomes import UNITS, Field, dates_asked, read_conclusion, read_outcome
+from shared.policies.policy import FAR, HITS, Citation, DatedValue, Notice, Parameter, Policy, Rule
+from shared.policies.reading import Node, suggest
+
+
+def read_policy(node: Node, facts: Mapping[str, Fact], sources: Mapping[str, Any]) -> Policy:
+    """The policy that stands in a file.
+
+    :param facts: the service's declared facts.
+    :param sources: the documents that may be cited, by key (``shared/sources.yaml``).
+    :raises PolicyError: with file, line, what was wrong and what would be right.
+    """
+    keys = ("policy", "question", "hit", "outcome", "rules")
+    found = node.fields("a policy", keys, ("parameters", "notices"))
+    outcome = read_outcome(found["outcome"])
+    cite = _citing(sources)
+    parameters = {name: _parameter(name, entry, cite) for name, entry in _entries(found.get("parameters"), "parameters").items()}
+    typed = {name: Fact(name, parameter.type, "") for name, parameter in parameters.items()}
+    concluded = {name: _as_fact(field) for name, field in outcome.items() if field.type not in ("list", "duration")}
+    for name, entry in found["outcome"].entries("outcome").items():
+        if name in facts:
+            entry.fail(f"“{name}” is a fact as well; an outcome field needs a name of its own.")
+    reading = _Reading(facts, concluded, outcome, typed, cite)
+    rules = tuple(reading.rule(item) for item in found["rules"].items("rules"))
+    notices = tuple(reading.notice(item) for item in (found["notices"].items("notices") if "notices" in found else []))
+    if not rules:
+        found["rules"].fail("a policy needs at least one rule.")
+    _check_names(found["rules"], rules)
+    _check_overrides(found["rules"], rules)
+    _check_notices(found.get("notices"), notices, min(rule.starts for rule in rules), parameters)
+    _check_parameters(found["rules"], rules, parameters)
+    used = _used(facts, rules, notices)
+    return Policy(
+        name=found["policy"].text("policy"),
+        file=node.file,
+        question=found["question"].text("question"),
+        hit=found["hit"].choice("hit", HITS),
+        outcome=outcome,
+        facts=used,
+        parameters=parameters,
+        rules=rules,
+        notices=notices,
+        canonical=_canonical(node, used),
+    )
+
+
+Citing = Callable[[Node], Citation]
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What the rules and notices of one file are read against."""
+
+    facts: Mapping[str, Fact]
+    concluded: Mapping[str, Fact]
+    outcome: Mapping[str, Field]
+    parameters: Mapping[str, Fact]
+    cite: Citing
+
+    def rule(self, node: Node) -> Rule:
+        found = node.fields("a rule", ("id", "from", "when", "then", "because", "cite"), ("to", "stage", "overrides"))
+        starts, ends = _days(found)
+        stage = found["stage"].whole("stage") if "stage" in found else 1
+        askable = {**self.facts, **(self.concluded if stage > 1 else {})}
+        return Rule(
+            id=found["id"].text("id"),
+            starts=starts,
+            ends=ends,
+            stage=stage,
+            when=read_condition(found["when"], askable, self.parameters),
+            then=read_conclusion(found["then"], self.outcome, self.facts, self.parameters),
+            because=found["because"].text("because"),
+            cite=self.cite(found["cite"]),
+            overrides=tuple(item.text("overrides") for item in (found["overrides"].items("overrides") if "overrides" in found else [])),
+            line=node.line,
+        )
+
+    def notice(self, node: Node) -> Notice:
+        found = node.fields("a notice", ("id", "when", "say", "cite"), ("from", "to", "unless"))
+        starts, ends = _days(found)
+        askable = {**self.facts, **self.concluded}
+        when = read_condition(found["when"], askable, self.parameters)
+        unless = read_condition(found["unless"], askable, self.parameters) if "unless" in found else False
+        return Notice(found["id"].text("id"), starts, ends, when, unless, found["say"].text("say"), self.cite(found["cite"]))
+
+
+def _entries(node: Node | None, what: str) -> dict[str, Node]:
+    return node.entries(what) if node else {}
+
+
+def _as_fact(field: Field) -> Fact:
+    if field.type == "choice":
+        return Fact(field.name, "choice", "", choices=field.choices)
+    return Fact(field.name, field.type, "", least=-(10**18), most=10**18, max_length=1_000)
+
+
+def _days(found: Mapping[str, Node]) -> tuple[date, date]:
+    starts = found["from"].day("from") if "from" in found else date.min
+    ends = found["to"].day("to") if "to" in found else FAR
+    if ends <= starts:
+        (found.get("to") or found["from"]).fail(
+            f"“to” ({ends}) must come after “from” ({starts}); “to” is the first day no longer in force."
+        )
+    return starts, ends
+
+
+def _citing(sources: Mapping[str, Any]) -> Citing:
+    def cite(node: Node) -> Citation:
+        found = node.fields("a citation", ("source", "section", "entry"), ("outside",))
+        source = found["source"].text("source")
+        if source not in sources:
+            found["source"].fail(f"“{source}” is not in shared/sources.yaml{suggest(source, sources)}.")
+        outside = found["outside"].flag("outside") if "outside" in found else False
+        if outside is not bool(sources[source]["outside"]):
+            node.fail(f"{source} {'is' if not outside else 'is not'} a source from outside the five documents; set outside: accordingly.")
+        return Citation(source, found["section"].text("section"), found["entry"].text("entry"), outside)
+
+    return cite
+
+
+def _parameter(name: str, node: Node, cite: Citing) -> Parameter:
+    units, values = [], []
+    for item in node.items(f"the parameter {name}"):
+        found = item.fields(f"a value of {name}", ("from", "value", "unit", "cite"), ("to",))
+        units.append(found["unit"].choice("unit", (*_UNIT_TYPES, *UNITS)))
+        starts, ends = _days(found)
+        values.append((item, DatedValue(starts, ends, _parameter_value(found["value"], units[-1]), cite(found["cite"]))))
+    if not values or len(set(units)) > 1 or len({isinstance(value.value, tuple) for _, value in values}) > 1:
+        node.fail(f"the parameter {name} needs at least one value, all in one unit, and all single or all from least to most.")
+    dated: list[DatedValue] = []
+    for item, value in sorted(values, key=lambda pair: pair[1].starts):
+        if dated and (value.starts == dated[-1].starts or value.starts < dated[-1].ends != FAR):
+            item.fail(f"the values of {name} overlap: this one starts on {value.starts}, before the one before it ends.")
+        if dated and dated[-1].ends == FAR:
+            dated[-1] = replace(dated[-1], ends=value.starts)
+        dated.append(value)
+    type_ = "duration" if isinstance(dated[0].value, tuple) else _UNIT_TYPES.get(units[0], "integer")
+    return Parameter(name, type_, units[0], tuple(dated))
+
+
+_UNIT_TYPES = {"GBP": "money", "count": "integer", "percent": "integer", "date": "date"}
+
+
+def _parameter_value(node: Node, unit: str) -> Any:
+    if isinstance(node.value, dict):
+        ends = node.fields("a duration", ("least", "most"))
+        least, most = ends["least"].whole("least"), ends["most"].whole("most")
+        if unit not in UNITS or least > most:
+            node.fail(f"a duration goes from least to most, in {', '.join(UNITS)}; this one says {least} to {most} {unit}.")
+        return least, most, unit
+    return literal(_UNIT_TYPES.get(unit, "integer"), node)
+
+
+def _check_names(node: Node, rules: tuple[Rule, ...]) -> None:
+    known: dict[str, Rule] = {}
+    items = {rule.line: item for rule, item in zip(rules, node.items("rules"), strict=True)}
+    for rule in rules:
+        if rule.id in known:
+            items[rule.line].fail(f"the rule “{rule.id}” stands here a second time (first in line {known[rule.id].line}).")
+        known[rule.id] = rule
+    for rule in rules:
+        for name in rule.overrides:
+            if name not in known:
+                items[rule.line].fail(f"“{rule.id}” overrides “{name}”, which is no rule of this policy{suggest(name, known)}.")
+            if known[name].stage != rule.stage:
+                items[rule.line].fail(f"“{rule.id}” overrides “{name}”, which stands in another stage.")
+
+
+def _check_overrides(node: Node, rules: tuple[Rule, ...]) -> None:
+    """No rule overrides itself, directly or round about."""
+    over = {rule.id: set(rule.overrides) for rule in rules}
+    for rule, item in zip(rules, node.items("rules"), strict=True):
+        reached, waiting = set[str](), list(over[rule.id])
+        while waiting:
+            name = waiting.pop()
+            if name not in reached:
+                reached.add(name)
+                waiting += over[name]
+        if rule.id in reached:
+            item.fail(f"“{rule.id}” overrides itself, directly or through {', '.join(sorted(reached))}; say which of them wins.")
+
+
+def _check_notices(node: Node | None, notices: tuple[Notice, ...], first: date, parameters: Mapping[str, Parameter]) -> None:
+    """Every notice has a name of its own, and its parameters a value on every day on which it can be said."""
+    known: set[str] = set()
+    for notice, item in zip(notices, node.items("notices") if node else (), strict=True):
+        if notice.id in known:
+            item.fail(f"the notice “{notice.id}” stands here a second time.")
+        known.add(notice.id)
+        names = {
+            str(bound)[1:] for bounds in facts_of([notice.when, notice.unless]).values() for bound in bounds if str(bound).startswith("$")
+        }
+        for name in sorted(names):
+            without = _first_day_without(parameters[name], max(first, notice.starts), notice.ends)
+            if without:
+                item.fail(f"the notice “{notice.id}” can be said on {without}, but the parameter {name} has no value on that day.")
+
+
+def _first_day_without(parameter: Parameter, starts: date, ends: date) -> date | None:
+    """The first day of a span on which a parameter has no value."""
+    days = [starts, *(value.ends for value in parameter.values)]
+    return next((day for day in days if starts <= day < ends and parameter.on(day) is None), None)
+
+
+def _check_parameters(node: Node, rules: tuple[Rule, ...], parameters: Mapping[str, Parameter]) -> None:
+    for rule, item in zip(rules, node.items("rules"), strict=True):
+        for name in rule.parameters:
+            without = _first_day_without(parameters[name], rule.starts, rule.ends)
+            if without:
+                item.fail(f"the rule “{rule.id}” is in force on {without}, but the parameter {name} has no value on that day.")
+
+
+def _used(facts: Mapping[str, Fact], rules: Iterable[Rule], notices: Iterable[Notice]) -> dict[str, Fact]:
+    """The facts that the policy asks about, in the order in which its rules do: the order of every later question."""
+    conditions = [*(rule.when for rule in rules), *(condition for notice in notices for condition in (notice.when, notice.unless))]
+    asked = list(facts_of(conditions))
+    for rule in rules:
+        asked += sorted(dates_asked(tuple(rule.then.values())))
+    return {name: facts[name] for name in dict.fromkeys(asked) if name in facts}
+
+
+def _canonical(node: Node, facts: Mapping[str, Fact]) -> str:
+    declared = {name: {key: value for key, value in fact.__dict__.items() if key != "name"} for name, fact in facts.items()}
+    return json.dumps({"policy": node.plain(), "facts": declared}, ensure_ascii=False, separators=(",", ":"))
