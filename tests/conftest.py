@@ -1,12 +1,18 @@
 """Fixtures: a clock on the first day of the replay, and empty embedded queues around every test."""
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import settings
 
 from shared.bus import forget_embedded_queues
 from tests.helpers import Clock
+
+settings.register_profile("here", deadline=None)
+settings.register_profile("build", deadline=None, derandomize=True)
+settings.load_profile("build" if os.environ.get("CI") else "here")  # a build finds the same examples every time
 
 
 @pytest.fixture(autouse=True)
