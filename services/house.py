@@ -81,7 +81,7 @@ def open_house(config: Config, clock: Clock | None = None, names: Sequence[str] 
     """
     lock = hold_folder(config.data)
     workers = {name: Worker(SERVICES[name].SERVICE, config, clock or clock_of(config)) for name in names}
-    apps = {name: SERVICES[name].create_app(config, worker) for name, worker in workers.items()}
+    apps = {name: SERVICES[name].create_app(worker) for name, worker in workers.items()}
     for worker in workers.values():
         worker.recover()
     return House(config, workers, apps, lock)

@@ -17,7 +17,6 @@ from typing import Any
 from shared.errors import Refused, Unreachable
 
 CHUNK = 200
-KINDS = ("tis", "events", "rotation")
 Line = tuple[int, dict[str, Any]]
 Post = Callable[[str, list[dict[str, Any]]], tuple[int, Any]]
 """(path, objects) -> (HTTP status, answer)."""

@@ -4,14 +4,12 @@ from flask import Flask
 
 from services.eligibility.consumers import CONSUMERS
 from services.eligibility.decisions import tells
-from shared.config import Config, read_config
 from shared.service import create_service
-from shared.worker import Service, Worker, clock_of
+from shared.worker import Service, Worker
 
 SERVICE = Service("eligibility", CONSUMERS)
 
 
-def create_app(config: Config | None = None, worker: Worker | None = None) -> Flask:
-    """The Flask app of eligibility, on its own database."""
-    config = config or read_config()
-    return create_service(worker or Worker(SERVICE, config, clock_of(config)), [], tells)
+def create_app(worker: Worker) -> Flask:
+    """The Flask app of eligibility, on the database of its worker."""
+    return create_service(worker, [], tells)

@@ -29,7 +29,7 @@ def worker(tmp_path: Path, clock: Clock) -> Worker:
 
 @pytest.fixture
 def client(worker: Worker) -> FlaskClient:
-    return create_app(worker.config, worker).test_client()
+    return create_app(worker).test_client()
 
 
 def hear(worker: Worker, *events: Event, sequence: int = 1) -> None:

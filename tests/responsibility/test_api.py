@@ -28,7 +28,7 @@ def worker(tmp_path: Path, clock: Clock) -> Worker:
 
 @pytest.fixture
 def client(worker: Worker) -> FlaskClient:
-    return create_app(worker.config, worker).test_client()
+    return create_app(worker).test_client()
 
 
 def hear(worker: Worker, event: Event) -> None:

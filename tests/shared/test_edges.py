@@ -52,7 +52,7 @@ def needs(policy: Policy, facts: dict[str, Code] | None = None) -> list[str]:
 @pytest.fixture
 def client(tmp_path: Path, clock: Clock) -> Any:
     worker = a_worker(SERVICE, tmp_path, clock)
-    yield create_app(worker.config, worker).test_client()
+    yield create_app(worker).test_client()
     worker.close()
 
 

@@ -33,7 +33,7 @@ def worker(tmp_path: Path, clock: Clock) -> Iterator[Worker]:
 
 @pytest.fixture
 def client(worker: Worker) -> FlaskClient:
-    return create_app(worker.config, worker).test_client()
+    return create_app(worker).test_client()
 
 
 def problem(response: Any, status: int) -> dict[str, Any]:
