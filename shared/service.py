@@ -4,31 +4,30 @@
 decisions and events; a service adds its own blueprint. Every error is an RFC 9457 problem. Handlers never publish: they write
 state and outbox in one transaction.
 
-Read from the top: :class:`Running` (what a handler works with), ``create_service``, then one function per route, then problems.
+Read from the top: ``create_service``, then one function per route. What handlers share is shared/answers.py and shared/problems.py.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import structlog
-from flask import Flask, Response, current_app, request, url_for
+from flask import Flask, Response, request, url_for
 from flask_smorest import Api, Blueprint
 from marshmallow import RAISE, Schema, ValidationError
 from marshmallow import fields as shapes
 from marshmallow.validate import Length
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
-from sqlalchemy import Text, select, text
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
 from shared import decisions, outbox
-from shared.database import Base, UtcDateTime, missing_migrations, transaction
-from shared.errors import DecisionError, IdempotencyConflict, MalformedEvent, Refused, UnknownPolicy
+from shared.answers import Running, answer, answer_text, listed, narrowed, once, running, sent_json
+from shared.database import missing_migrations, transaction
+from shared.errors import DecisionError, MalformedEvent, Refused, UnknownPolicy
 from shared.events import Event
 from shared.logs import configure_logs
 from shared.policies.facts import field_errors, json_schema, read_facts
@@ -36,7 +35,7 @@ from shared.policies.policy import Policy
 from shared.policies.reading import suggest
 from shared.problems import failed, http_problem, pointed, problem
 from shared.rules import Decision, decide, ready_policies
-from shared.wire import Message, parse_json, plain_text, read_message
+from shared.wire import Message, plain_text, read_message
 from shared.worker import Say, Worker, today
 
 log = structlog.get_logger()
@@ -44,39 +43,6 @@ LARGEST_BODY = 16 * 1024 * 1024
 MOST_EVENTS = 1_000
 MOST_PROBLEMS = 100
 STALE_BEAT = timedelta(seconds=60)
-
-
-class IdempotencyRow(Base):
-    """The answer that was given to an Idempotency-Key."""
-
-    __tablename__ = "idempotency"
-    key: Mapped[str] = mapped_column(primary_key=True)
-    request: Mapped[str]
-    status: Mapped[int]
-    body: Mapped[str] = mapped_column(Text)
-    location: Mapped[str]
-    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
-
-
-@dataclass
-class Running:
-    """A service that is running: what its HTTP handlers work with.
-
-    :param tells: (policy, decision, subject) -> events that a recorded decision gives rise to.
-    """
-
-    worker: Worker
-    policies: Mapping[str, Policy] = field(default_factory=dict)
-    tells: Callable[[str, Decision, str], Iterable[Say]] = lambda *_: ()
-
-    def now(self) -> datetime:
-        """The time of the service's clock."""
-        return self.worker.clock()
-
-
-def running() -> Running:
-    """The running service of the current request."""
-    return current_app.extensions["tripartite"]  # type: ignore[no-any-return]
 
 
 class DecisionRequest(Schema):
@@ -157,7 +123,7 @@ def _common_routes() -> Blueprint:
 
 def alive() -> Response:
     """The process answers."""
-    return _json({"status": "alive"})
+    return answer({"status": "alive"})
 
 
 def ready() -> Response:
@@ -175,7 +141,7 @@ def ready() -> Response:
         problems["worker"] = worker.trouble
     elif worker.beat is None or datetime.now(UTC) - worker.beat > STALE_BEAT:
         problems["worker"] = "the worker's loop is not turning in this process."
-    return _json({"status": "not ready" if problems else "ready", "problems": problems}, 503 if problems else 200)
+    return answer({"status": "not ready" if problems else "ready", "problems": problems}, 503 if problems else 200)
 
 
 def metrics() -> Response:
@@ -185,7 +151,7 @@ def metrics() -> Response:
 
 def list_policies() -> Response:
     """Every policy of the service, with its question and edition."""
-    return _json(
+    return answer(
         [{"policy": policy.name, "question": policy.question, "edition": policy.edition} for policy in running().policies.values()]
     )
 
@@ -195,7 +161,7 @@ def show_policy(policy: str) -> Response:
     found = _policy(policy)
     as_at = _day(request.args.get("as_at")) or today(running().now())
     slice_ = found.on(as_at)
-    return _json(
+    return answer(
         {
             "policy": found.name,
             "question": found.question,
@@ -215,7 +181,7 @@ def make_decision(policy: str) -> Response:
     as_at = asked["as_at"] or today(now)
     if request.args.get("record", "true").lower() in ("false", "no", "0"):
         decision = decide(found, asked["facts"], as_at, made_at=decisions.stamp(now), id=decisions.new_id())
-        return _text(decision.to_json(), 200)
+        return answer_text(decision.to_json(), 200)
 
     def make(session: Session) -> tuple[str, int, str]:
         decision = decisions.take(session, found, asked["facts"], as_at, now, asked["subject"])
@@ -248,22 +214,15 @@ def _decision_request(policy: Policy) -> dict[str, Any]:
 
 def list_decisions() -> Response:
     """Decisions on record, the highest id first: ``?subject=``, ``?policy=``, ``?limit=`` (at most 200), ``?before=`` an id."""
-    limit = page_size()
-    wanted = select(decisions.DecisionRow).order_by(decisions.DecisionRow.id.desc()).limit(limit)
-    for name in ("subject", "policy"):
-        if request.args.get(name):
-            wanted = wanted.where(getattr(decisions.DecisionRow, name) == request.args[name])
-    if request.args.get("before"):
-        wanted = wanted.where(decisions.DecisionRow.id < request.args["before"])
-    with transaction(running().worker.engine) as session:
-        rows = list(session.scalars(wanted))
-    return page([json.loads(row.body) for row in rows], rows[-1].id if len(rows) == limit else None)
+    row = decisions.DecisionRow
+    wanted = narrowed(select(row), subject=row.subject, policy=row.policy)
+    return listed(wanted, row.id, lambda found: json.loads(found.body), highest_first=True)
 
 
 def show_decision(decision_id: Any) -> Response:
     """A decision on record, as it was taken."""
     with transaction(running().worker.engine) as session:
-        return _text(decisions.find(session, str(decision_id)).body, 200)
+        return answer_text(decisions.find(session, str(decision_id)).body, 200)
 
 
 def replay_decision(decision_id: Any) -> Response:
@@ -277,7 +236,7 @@ def replay_decision(decision_id: Any) -> Response:
             again = ""
     if again != row.body:
         return problem(409, "The replay differs", "The decision does not come out as it was stored; tell the operators of this service.")
-    return _text(again, 200)
+    return answer_text(again, 200)
 
 
 def take_events() -> Response:
@@ -323,55 +282,7 @@ def accept(sent: Any, read: Callable[[Any], Message]) -> Response:
     now = running().now()
     with transaction(running().worker.engine) as session:
         new = outbox.add(session, messages, now)
-    return _json({"taken": len(messages), "new": new, "ids": [message.id for message in messages]}, 202)
-
-
-# ---- what handlers share -------------------------------------------------------------------------------------------
-
-
-def sent_json() -> Any:
-    """The JSON body of the request.
-
-    :raises MalformedEvent: it is not JSON.
-    """
-    return parse_json(request.get_data())
-
-
-def once(make: Callable[[Session], tuple[str, int, str]], now: datetime) -> Response:
-    """Run ``make`` in a transaction; with an Idempotency-Key, once: the same key and body get the first answer again.
-
-    :raises IdempotencyConflict: the key was used with another request.
-    """
-    key = request.headers.get("Idempotency-Key")
-    asked = hashlib.sha256(f"{request.full_path}\n".encode() + request.get_data()).hexdigest()
-    with transaction(running().worker.engine) as session:
-        before = session.get(IdempotencyRow, key) if key else None
-        if before is not None and before.request != asked:
-            raise IdempotencyConflict(f"The Idempotency-Key {key} was used with another request; use a new key.")
-        if before is not None:
-            return _text(before.body, before.status, before.location)
-        body, status, location = make(session)
-        if key:
-            session.add(IdempotencyRow(key=key, request=asked, status=status, body=body, location=location, made_at=now))
-    return _text(body, status, location)
-
-
-def page_size() -> int:
-    """How many items the caller wants: ``?limit=``, 1 to 200, 50 if left out."""
-    given = request.args.get("limit", "50")
-    if not re.fullmatch("[0-9]{1,3}", given) or not 1 <= int(given) <= 200:
-        raise Refused("The page cannot be made.", {"limit": f"must be a whole number from 1 to 200, not {given!r}."})
-    return int(given)
-
-
-def page(items: list[Any], cursor: str | None) -> Response:
-    """One page of a list; ``next`` is the cursor of the page after it."""
-    return _json({"items": items, "next": cursor})
-
-
-def answer(body: Any) -> Response:
-    """A JSON answer."""
-    return _json(body)
+    return answer({"taken": len(messages), "new": new, "ids": [message.id for message in messages]}, 202)
 
 
 def _policy(name: str) -> Policy:
@@ -393,14 +304,3 @@ def _strict_day(given: str) -> date:
     if not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", given):
         raise ValueError(given)
     return date.fromisoformat(given)
-
-
-def _json(body: Any, status: int = 200) -> Response:
-    return _text(json.dumps(body, ensure_ascii=False), status)
-
-
-def _text(body: str, status: int, location: str = "") -> Response:
-    response = Response(body, status, content_type="application/json")
-    if location:
-        response.headers["Location"] = location
-    return response

@@ -14,12 +14,14 @@ from services.deadlines.decisions import PlacementFile, is_late, lateness_chain
 from services.deadlines.models import AlertReceipt, Deadline
 from services.deadlines.schemas import DeadlineSchema, DocumentSchema, PlacementSchema
 from services.deadlines.upstream import message_from_tis
+from shared.answers import answer, listed, narrowed, one_of, running, sent_json
 from shared.database import transaction
 from shared.errors import MalformedEvent, Refused, UnknownResource
-from shared.service import accept, answer, page, page_size, running, sent_json
+from shared.service import accept
 from shared.wire import parse_json
 from shared.worker import today
 
+STATES = ("set", "approaching", "missed", "met", "met-late", "withdrawn")
 routes = Blueprint("deadlines", __name__, description="What is due, from whom, by when; was it on time")
 
 
@@ -79,21 +81,9 @@ def _shown(found: Any) -> dict[str, Any]:
 @routes.get("/deadlines")
 def list_deadlines() -> Response:
     """Deadlines by ``?host=`` (ODS code) and ``?status=`` (set, approaching, missed, met, met-late, withdrawn), by id."""
-    limit = page_size()
-    wanted = select(Deadline).order_by(Deadline.deadline_id).limit(limit)
-    states = ("set", "approaching", "missed", "met", "met-late", "withdrawn")
-    status = request.args.get("status")
-    if status:
-        if status not in states:
-            raise Refused("The list cannot be made.", {"status": f"must be one of {', '.join(states)}, not {status!r}."})
-        wanted = wanted.where(Deadline.state == status)
-    if request.args.get("host"):
-        wanted = wanted.where(Deadline.host == request.args["host"])
-    if request.args.get("after"):
-        wanted = wanted.where(Deadline.deadline_id > request.args["after"])
-    with transaction(running().worker.engine) as session:
-        rows = list(session.scalars(wanted))
-    return page([DeadlineSchema().dump(row) for row in rows], rows[-1].deadline_id if len(rows) == limit else None)
+    one_of("status", STATES)
+    wanted = narrowed(select(Deadline), status=Deadline.state, host=Deadline.host)
+    return listed(wanted, Deadline.deadline_id, DeadlineSchema().dump)
 
 
 @routes.get("/compliance")

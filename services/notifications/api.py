@@ -1,34 +1,26 @@
 """HTTP in: alerts by state, one alert with its message, counts, a recipient, and somebody's in-app inbox."""
 
+import typing
+
 from flask import Response, request
 from flask_smorest import Blueprint
 from sqlalchemy import func, select
 
-from services.notifications.models import Alert, InboxMessage, Recipient
+from services.notifications.models import Alert, InboxMessage, Recipient, Status
 from services.notifications.schemas import AlertSchema, InboxMessageSchema, RecipientSchema, SentAlertSchema
+from shared.answers import answer, listed, narrowed, one_of, running
 from shared.database import transaction
 from shared.errors import Refused, UnknownResource
-from shared.service import answer, page, page_size, running
 
 routes = Blueprint("notifications", __name__, description="Who has to hear of it, how, and did it reach them, exactly once")
-STATES = ("pending", "claimed", "sent", "failed", "unknown", "needs-review", "withdrawn")
 
 
 @routes.get("/alerts")
 def list_alerts() -> Response:
     """Alerts by key: ``?status=``, ``?kind=``, ``?regarding=``, ``?recipient_id=``, ``?limit=``, ``?after=`` a key."""
-    limit = page_size()
-    wanted = select(Alert).order_by(Alert.alert_key).limit(limit)
-    if request.args.get("status") not in (None, *STATES):
-        raise Refused("The list cannot be made.", {"status": f"must be one of {', '.join(STATES)}, not {request.args['status']!r}."})
-    for name in ("status", "kind", "regarding", "recipient_id"):
-        if request.args.get(name):
-            wanted = wanted.where(getattr(Alert, name) == request.args[name])
-    if request.args.get("after"):
-        wanted = wanted.where(Alert.alert_key > request.args["after"])
-    with transaction(running().worker.engine) as session:
-        rows = list(session.scalars(wanted))
-    return page([AlertSchema().dump(row) for row in rows], rows[-1].alert_key if len(rows) == limit else None)
+    one_of("status", typing.get_args(Status))
+    parts = {"status": Alert.status, "kind": Alert.kind, "regarding": Alert.regarding, "recipient_id": Alert.recipient_id}
+    return listed(narrowed(select(Alert), **parts), Alert.alert_key, AlertSchema().dump)
 
 
 @routes.get("/alerts/counts")
@@ -37,7 +29,8 @@ def count_alerts() -> Response:
     parts = (Alert.kind, Alert.channel, Alert.status)
     with transaction(running().worker.engine) as session:
         rows = session.execute(select(*parts, func.count()).group_by(*parts).order_by(*parts)).all()
-    return page([{"kind": kind, "channel": channel, "status": status, "count": count} for kind, channel, status, count in rows], None)
+    counts = [{"kind": kind, "channel": channel, "status": status, "count": count} for kind, channel, status, count in rows]
+    return answer({"items": counts, "next": None})
 
 
 @routes.get("/alerts/<alert_key>")
@@ -62,11 +55,9 @@ def show_recipient(recipient_id: str) -> Response:
 
 @routes.get("/inbox")
 def show_inbox() -> Response:
-    """The in-app inbox of ``?recipient=``, the newest first."""
+    """The in-app inbox of ``?recipient=``, by alert key: ``?limit=``, ``?after=`` a key."""
     recipient = request.args.get("recipient")
     if not recipient:
         raise Refused("The inbox cannot be shown.", {"recipient": "is missing: whose inbox?"})
     wanted = select(InboxMessage).where(InboxMessage.recipient_id == recipient)
-    with transaction(running().worker.engine) as session:
-        rows = list(session.scalars(wanted.order_by(InboxMessage.received_at.desc(), InboxMessage.alert_key).limit(page_size())))
-    return page([InboxMessageSchema().dump(row) for row in rows], None)
+    return listed(wanted, InboxMessage.alert_key, InboxMessageSchema().dump)

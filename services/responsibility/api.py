@@ -3,12 +3,13 @@
 from flask import Response, request
 from flask_smorest import Blueprint
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from services.responsibility.models import Case, CaseRead
 from services.responsibility.schemas import CaseSchema
+from shared.answers import answer, listed, narrowed, one_of, running
 from shared.database import transaction
-from shared.errors import Refused, UnknownResource
-from shared.service import answer, page, page_size, running
+from shared.errors import UnknownResource
 
 routes = Blueprint("responsibility", __name__, description="Who owns a concern")
 
@@ -16,18 +17,12 @@ routes = Blueprint("responsibility", __name__, description="Who owns a concern")
 @routes.get("/cases")
 def list_cases() -> Response:
     """Cases by id: ``?status=`` (assigned, needs-facts), ``?limit=``, ``?after=`` an id."""
-    limit = page_size()
-    if request.args.get("status") not in (None, "assigned", "needs-facts"):
-        raise Refused("The list cannot be made.", {"status": f"must be assigned or needs-facts, not {request.args['status']!r}."})
-    wanted = select(Case).order_by(Case.concern_id).limit(limit)
-    if request.args.get("status"):
-        wanted = wanted.where(Case.status == request.args["status"])
-    if request.args.get("after"):
-        wanted = wanted.where(Case.concern_id > request.args["after"])
-    with transaction(running().worker.engine) as session:
-        rows = list(session.scalars(wanted))
-        session.add_all(_read(row.concern_id) for row in rows)
-    return page([CaseSchema().dump(row) for row in rows], rows[-1].concern_id if len(rows) == limit else None)
+    one_of("status", ("assigned", "needs-facts"))
+    return listed(narrowed(select(Case), status=Case.status), Case.concern_id, CaseSchema().dump, note=_noted)
+
+
+def _noted(session: Session, cases: list[Case]) -> None:
+    session.add_all(_read(case.concern_id) for case in cases)
 
 
 @routes.get("/cases/<concern_id>")

@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from shared import decisions, inbox, outbox, service
+from shared import answers, decisions, inbox, outbox
 from shared.database import Base, migrate, missing_migrations, open_database, transaction
 from shared.errors import Unreachable
 from shared.inbox import InboxRow
@@ -20,7 +20,7 @@ SERVICES = ("eligibility", "deadlines", "responsibility", "notifications")
 NOW = datetime(2027, 5, 5, 9, tzinfo=UTC)
 EVERY_SERVICE_HAS: list[type[Base]] = [
     *(outbox.OutboxRow, inbox.InboxRow, inbox.InboxMark, inbox.QuarantineRow),
-    *(decisions.EditionRow, decisions.DecisionRow, service.IdempotencyRow),
+    *(decisions.EditionRow, decisions.DecisionRow, answers.IdempotencyRow),
 ]
 
 

@@ -12,9 +12,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from services.eligibility.app import SERVICE, create_app
+from shared.answers import IdempotencyRow
 from shared.decisions import DecisionRow, EditionRow, new_id
 from shared.outbox import OutboxRow
-from shared.service import LARGEST_BODY, MOST_EVENTS, STALE_BEAT, IdempotencyRow
+from shared.service import LARGEST_BODY, MOST_EVENTS, STALE_BEAT
 from shared.worker import Worker
 from tests.helpers import Clock, a_document, a_placement, a_worker, cloud_event
 from tests.shared.scratch import count, rows

@@ -1,0 +1,142 @@
+"""What the HTTP handlers of all services share: the running service, strict JSON in, pages and once-only answers out.
+
+:func:`once` keeps the promise of ``Idempotency-Key``; :func:`listed` gives a list page by page, from a query and its key.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import Response, current_app, request
+from sqlalchemy import Select, Text
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
+
+from shared.database import Base, UtcDateTime, transaction
+from shared.errors import IdempotencyConflict, Refused
+from shared.policies.policy import Policy
+from shared.rules import Decision
+from shared.wire import parse_json
+from shared.worker import Say, Worker
+
+
+class IdempotencyRow(Base):
+    """The answer that was given to an Idempotency-Key."""
+
+    __tablename__ = "idempotency"
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request: Mapped[str]
+    status: Mapped[int]
+    body: Mapped[str] = mapped_column(Text)
+    location: Mapped[str]
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A service that is running: what its HTTP handlers work with.
+
+    :param tells: (policy, decision, subject) -> events that a recorded decision gives rise to.
+    """
+
+    worker: Worker
+    policies: Mapping[str, Policy]
+    tells: Callable[[str, Decision, str], Iterable[Say]]
+
+    def now(self) -> datetime:
+        """The time of the service's clock."""
+        return self.worker.clock()
+
+
+def running() -> Running:
+    """The running service of the current request."""
+    return current_app.extensions["tripartite"]  # type: ignore[no-any-return]
+
+
+def sent_json() -> Any:
+    """The JSON body of the request.
+
+    :raises MalformedEvent: it is not JSON.
+    """
+    return parse_json(request.get_data())
+
+
+def answer(body: Any, status: int = 200) -> Response:
+    """A JSON answer."""
+    return answer_text(json.dumps(body, ensure_ascii=False), status)
+
+
+def answer_text(body: str, status: int, location: str = "") -> Response:
+    """An answer whose JSON is written already, to the byte."""
+    response = Response(body, status, content_type="application/json")
+    if location:
+        response.headers["Location"] = location
+    return response
+
+
+def once(make: Callable[[Session], tuple[str, int, str]], now: datetime) -> Response:
+    """Run ``make`` in a transaction; with an Idempotency-Key, once: the same key and body get the first answer again.
+
+    :param make: returns the JSON, the status and the Location of the answer.
+    :raises IdempotencyConflict: the key was used with another request.
+    """
+    key = request.headers.get("Idempotency-Key")
+    asked = hashlib.sha256(f"{request.full_path}\n".encode() + request.get_data()).hexdigest()
+    with transaction(running().worker.engine) as session:
+        before = session.get(IdempotencyRow, key) if key else None
+        if before is not None and before.request != asked:
+            raise IdempotencyConflict(f"The Idempotency-Key {key} was used with another request; use a new key.")
+        if before is not None:
+            return answer_text(before.body, before.status, before.location)
+        body, status, location = make(session)
+        if key:
+            session.add(IdempotencyRow(key=key, request=asked, status=status, body=body, location=location, made_at=now))
+    return answer_text(body, status, location)
+
+
+def listed(
+    wanted: Select[Any],
+    key: InstrumentedAttribute[str],
+    show: Callable[[Any], Any],
+    *,
+    highest_first: bool = False,
+    note: Callable[[Session, list[Any]], None] = lambda *_: None,
+) -> Response:
+    """One page of rows in the order of their key: ``?limit=`` (1 to 200, 50 if left out), ``?after=`` the ``next`` of the page before.
+
+    :param highest_first: from the highest key down; the cursor is then ``?before=``.
+    :param note: what is to be written of the rows that are shown, in the same transaction.
+    """
+    limit, cursor = _limit(), request.args.get("before" if highest_first else "after")
+    if cursor:
+        wanted = wanted.where(key < cursor if highest_first else key > cursor)
+    with transaction(running().worker.engine) as session:
+        found = list(session.scalars(wanted.order_by(key.desc() if highest_first else key).limit(limit + 1)))
+        rows = found[:limit]
+        note(session, rows)
+    return answer({"items": [show(row) for row in rows], "next": getattr(rows[-1], key.key) if len(found) > limit else None})
+
+
+def _limit() -> int:
+    given = request.args.get("limit", "50")
+    if not re.fullmatch("[0-9]{1,3}", given) or not 1 <= int(given) <= 200:
+        raise Refused("The page cannot be made.", {"limit": f"must be a whole number from 1 to 200, not {given!r}."})
+    return int(given)
+
+
+def narrowed(wanted: Select[Any], **columns: InstrumentedAttribute[Any]) -> Select[Any]:
+    """The query, held to the columns that the caller gave a value for: ``?host=RXN`` for ``host=Deadline.host``."""
+    for name, column in columns.items():
+        if request.args.get(name):
+            wanted = wanted.where(column == request.args[name])
+    return wanted
+
+
+def one_of(name: str, allowed: Collection[str]) -> None:
+    """Refuse a query parameter that is none of these, if it was given."""
+    given = request.args.get(name)
+    if given and given not in allowed:
+        raise Refused("The list cannot be made.", {name: f"must be one of {', '.join(allowed)}, not {given!r}."})
