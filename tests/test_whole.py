@@ -15,7 +15,18 @@ from shared.policies import load_policies, load_sources
 from shared.rules import ready_policies
 from tests.helpers import HOUSE
 
-SAME_FILES = ("__init__.py", "app.py", "consumers.py", "decisions.py", "facts.yaml", "models.py", "policies", "migrations")
+SAME_FILES = (
+    "__init__.py",
+    "app.py",
+    "api.py",
+    "schemas.py",
+    "consumers.py",
+    "decisions.py",
+    "facts.yaml",
+    "models.py",
+    "policies",
+    "migrations",
+)
 README = (HOUSE / "README.md").read_text(encoding="utf-8")
 
 

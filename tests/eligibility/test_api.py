@@ -183,3 +183,20 @@ def test_a_test_that_cannot_change_the_verdict_is_shown_as_not_known_and_not_ask
     assert (decision["status"], decision["needs"]) == ("decided", [])
     outcome = decision["outcome"]
     assert (outcome["verdict"], outcome["quality_and_capacity_test"], outcome["mto_check"]) == ("refused", "not-known", "not-known")
+
+
+def test_recorded_decisions_are_listed_by_what_they_are_about_the_latest_first(client: FlaskClient) -> None:
+    for value in ("9000.00", "42000.00"):
+        facts = {"whole_life_value": value, "regime": "goods-services"}
+        made = client.post(ROUTE, json={"facts": facts, "as_at": "2021-06-01", "subject": "cleaning"})
+        assert made.status_code == 201
+    client.post(ROUTE, json={"facts": {"whole_life_value": "300000.00"}, "as_at": "2021-06-01", "subject": "catering"})
+    found = client.get("/eligibility/procurements?limit=2").get_json()
+    assert len(found["items"]) == 2
+    last = client.get(f"/eligibility/procurements?limit=2&before={found['next']}").get_json()
+    assert (len(last["items"]), last["next"]) == (1, None)
+    items = client.get("/eligibility/procurements?subject=cleaning").get_json()["items"]
+    assert {item["outcome"]["route"] for item in items} == {"one-quotation", "three-quotations"}
+    [open_] = client.get("/eligibility/procurements?status=undetermined").get_json()["items"]
+    assert (open_["procurement_id"], open_["outcome"]) == ("catering", None)
+    assert client.get("/eligibility/post-moves").get_json() == {"items": [], "next": None}
