@@ -27,7 +27,6 @@ from shared.service import LARGEST_BODY
 from shared.worker import Clock, Worker, clock_of
 
 SERVICES = {module.SERVICE.name: module for module in (eligibility, deadlines, responsibility, notifications)}
-Application = Callable[[Mapping[str, Any], Callable[..., Any]], Iterable[bytes]]
 log = structlog.get_logger()
 
 

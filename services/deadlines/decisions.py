@@ -223,7 +223,6 @@ def clock_struck(file: PlacementFile, deadline: Deadline, today: date) -> list[S
     """A deadline whose day has come: missed, if the due day is over; approaching, if nothing has been issued yet."""
     if today > deadline.due:
         _advance(deadline, "missed")
-        deadline.missed_on = deadline.due + timedelta(days=1)
         return [Say(_event(DeadlineMissed, deadline, caused_by=lateness_chain(file, deadline)[0].owner), deadline.version)]
     _advance(deadline, "approaching", next_on=deadline.due + timedelta(days=1))
     return [Say(_event(DeadlineApproaching, deadline), deadline.version)]
@@ -247,7 +246,7 @@ def _link_before(file: PlacementFile, deadline: Deadline) -> Deadline | None:
 
 def is_late(deadline: Deadline, day: date) -> bool:
     """Whether a deadline was missed, as seen at the end of a day."""
-    return deadline.days_late > 0 if deadline.issued_on else deadline.due <= day and deadline.state != "met"
+    return deadline.days_late > 0 if deadline.issued_on else deadline.due <= day
 
 
 def _event(kind: type[DeadlineEvent], deadline: Deadline, **more: Any) -> DeadlineEvent:

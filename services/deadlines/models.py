@@ -72,7 +72,6 @@ class Deadline(Base):
     state: Mapped[str] = mapped_column(default="set")
     version: Mapped[int] = mapped_column(default=1)
     issued_on: Mapped[date | None] = mapped_column(default=None)
-    missed_on: Mapped[date | None] = mapped_column(default=None)
     withdrawn_on: Mapped[date | None] = mapped_column(default=None)
     reason: Mapped[str] = mapped_column(default="")
 

@@ -14,15 +14,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from shared.policies.facts import Code, Fact, literal, show
+from shared.policies.facts import Fact, literal, show
 from shared.policies.reading import Node, suggest
 
 SCALARS = ("integer", "boolean", "money", "date", "text", "duration")
 UNITS = ("days", "weeks", "months")
 NOT_KNOWN = "not-known"
-
-Value = Code | None | tuple[int, int, str]
-"""A concluded scalar: a code, or a duration as (least, most, unit)."""
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,6 @@ def upgrade() -> None:
         sa.Column("state", sa.String, nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("issued_on", sa.Date),
-        sa.Column("missed_on", sa.Date),
         sa.Column("withdrawn_on", sa.Date),
         sa.Column("reason", sa.String, nullable=False),
     )
