@@ -9,6 +9,7 @@
     │   ├── UnknownResource         404
     │   ├── InvalidFacts            422, one entry per field
     │   ├── NotInForce              422, the policy has no rules on that day
+    │   ├── BeyondCalendar          422, a working day would have to be counted on days whose bank holidays are not known
     │   ├── MalformedEvent          422, one entry per field; on the bus the message goes to the quarantine
     │   └── IdempotencyConflict     409, the key was used with another body
     ├── DecisionError               the product itself is at fault; HTTP 500, counted, nothing is stored
@@ -91,6 +92,12 @@ class NotInForce(Refused):
     """The policy has no rules in force on the day asked about."""
 
     title = "No rules in force on that day"
+
+
+class BeyondCalendar(Refused):
+    """A working day would have to be counted on days whose bank holidays are not known (``shared/policies/calendars.py``)."""
+
+    title = "Bank holidays not known"
 
 
 class MalformedEvent(Refused):

@@ -7,6 +7,9 @@ conditions.py      maps of tests as trees, in three-valued logic
 outcomes.py        what a rule may conclude
 policy.py          a policy; ``Policy.on(day)`` puts it in force
 policy_file.py     a policy file, read and checked
+calendars.py       working days
+catalogue.py       what the documents say, entry by entry, and whether it is encoded
+references.py      what they state as data
 =================  =================================================================================================
 
 :func:`load_policies` reads a service's folder; :func:`policy_from_canonical` reads an edition that was stored with a decision.
@@ -19,10 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import PolicyError
+from shared.policies.catalogue import load_catalogue
 from shared.policies.facts import Fact, declared_facts
 from shared.policies.policy import Policy
 from shared.policies.policy_file import read_policy
 from shared.policies.reading import DATE, Node, read_yaml
+from shared.policies.references import Reference, read_reference
 
 HOUSE = Path(__file__).parent.parent.parent
 
@@ -46,18 +51,32 @@ def load_policies(service: str) -> dict[str, Policy]:
     """
     folder = HOUSE / "services" / service
     facts = declared_facts(_read(folder / "facts.yaml"))
-    policies = [read_policy(_read(file), facts, load_sources()) for file in sorted((folder / "policies").glob("*.yaml"))]
+    policies = [read_policy(_read(file), facts, load_sources(), load_catalogue()) for file in sorted((folder / "policies").glob("*.yaml"))]
     for policy in policies:
         if policy.name != Path(policy.file).stem:
             raise PolicyError(policy.file, 1, f"the policy is called “{policy.name}”; its file must have the same name.")
     return {policy.name: policy for policy in policies}
 
 
+@cache
+def load_references(service: str) -> dict[str, Reference]:
+    """Every reference of a service, by name: ``services/<service>/reference/*.yaml``.
+
+    :raises PolicyError: for the first file that cannot be used.
+    """
+    files = sorted((HOUSE / "services" / service / "reference").glob("*.yaml"))
+    references = [read_reference(_read(file), load_sources(), load_catalogue()) for file in files]
+    for reference in references:
+        if reference.name != Path(reference.file).stem:
+            raise PolicyError(reference.file, 1, f"the reference is called “{reference.name}”; its file must have the same name.")
+    return {reference.name: reference for reference in references}
+
+
 def policy_from_canonical(canonical: str, file: str) -> Policy:
     """The policy whose canonical form was stored with a decision; its edition is the same as then."""
     stored = json.loads(canonical)
     facts = {name: Fact(name, **{**declared, "choices": tuple(declared["choices"])}) for name, declared in stored["facts"].items()}
-    return read_policy(_node(stored["policy"], file), facts, load_sources())
+    return read_policy(_node(stored["policy"], file), facts, load_sources(), load_catalogue())
 
 
 def _read(path: Path) -> Node:

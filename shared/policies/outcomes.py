@@ -4,21 +4,24 @@ A field is a scalar (``integer, boolean, money, date, text, duration, {choice: [
 (``{list: {who: …, when: …}}``). ``informs: true`` marks a field that does not hold a decision up: while its facts are
 missing it reads ``not-known``.
 
-A value in ``then`` is a literal, a ``$parameter``, or a date computed from a date fact
-(``{from: start_date, weeks: -$notice}``; also days, and calendar months that clip to the end of the month).
+A value in ``then`` is a literal, a ``$parameter``, or a date computed from a date fact (``{from: start_date, weeks: -$notice}``;
+also days, calendar months that clip to the end of the month, and working days of a named calendar:
+``{from: received_on, working_days: 2, calendar: england}``).
 """
 
-import calendar
+from calendar import monthrange
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
+from shared.policies.calendars import CALENDARS, working_day
 from shared.policies.facts import Fact, literal, show
 from shared.policies.reading import Node, suggest
 
 SCALARS = ("integer", "boolean", "money", "date", "text", "duration")
 UNITS = ("days", "weeks", "months")
+COUNTED = (*UNITS, "working_days")
 NOT_KNOWN = "not-known"
 
 
@@ -48,11 +51,14 @@ class Computed:
     fact: str
     unit: str
     amount: int | str
+    calendar: str = ""
 
     def on(self, day: int) -> int:
         """The ordinal of the computed date."""
         amount = int(self.amount)
         start = date.fromordinal(day)
+        if self.unit == "working_days":
+            return working_day(self.calendar, start, amount).toordinal()
         if self.unit == "months":
             return add_months(start, amount).toordinal()
         return (start + timedelta(**{self.unit: amount})).toordinal()
@@ -61,7 +67,7 @@ class Computed:
 def add_months(start: date, months: int) -> date:
     """Calendar months later (earlier, where negative), clipped to the end of the month."""
     year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
-    return date(year, month + 1, min(start.day, calendar.monthrange(year, month + 1)[1]))
+    return date(year, month + 1, min(start.day, monthrange(year, month + 1)[1]))
 
 
 def read_outcome(node: Node) -> dict[str, Field]:
@@ -133,18 +139,21 @@ def _parameter(node: Node, name: str, type_: str, parameters: Mapping[str, Fact]
 
 
 def _computed(node: Node, facts: Mapping[str, Fact], parameters: Mapping[str, Fact]) -> Computed:
-    found = node.fields("a computed date", ("from",), UNITS)
-    units = [unit for unit in UNITS if unit in found]
+    found = node.fields("a computed date", ("from",), (*COUNTED, "calendar"))
+    units = [unit for unit in COUNTED if unit in found]
     if len(units) != 1:
-        node.fail(f"a computed date takes exactly one of {', '.join(UNITS)}.")
+        node.fail(f"a computed date takes exactly one of {', '.join(COUNTED)}.")
+    if ("working_days" in found) is not ("calendar" in found):
+        node.fail(f"working days are counted by a named calendar, and nothing else is; the calendars are {', '.join(CALENDARS)}.")
+    calendar = found["calendar"].choice("calendar", CALENDARS) if "calendar" in found else ""
     fact = found["from"].text("from")
     if fact not in facts or facts[fact].type != "date":
         found["from"].fail(f"“{fact}” is not a declared date fact{suggest(fact, facts)}.")
     amount = found[units[0]]
     if isinstance(amount.value, str):
         sign = "-" if amount.value.startswith("-") else ""
-        return Computed(fact, units[0], sign + _parameter(amount, amount.value.removeprefix("-"), "integer", parameters))
-    return Computed(fact, units[0], amount.whole(units[0]))
+        return Computed(fact, units[0], sign + _parameter(amount, amount.value.removeprefix("-"), "integer", parameters), calendar)
+    return Computed(fact, units[0], amount.whole(units[0]), calendar)
 
 
 def bind_value(value: Any, bounds: Mapping[str, Any]) -> Any:
@@ -153,7 +162,7 @@ def bind_value(value: Any, bounds: Mapping[str, Any]) -> Any:
         return tuple(bind_value(part, bounds) for part in value)
     if isinstance(value, Computed) and isinstance(value.amount, str):
         sign = -1 if value.amount.startswith("-") else 1
-        return Computed(value.fact, value.unit, sign * int(bounds[value.amount.lstrip("-$")]))
+        return replace(value, amount=sign * int(bounds[value.amount.lstrip("-$")]))
     return bounds[value[1:]] if isinstance(value, str) and value.startswith("$") else value
 
 

@@ -6,7 +6,7 @@ on it, with every bound a plain value. Everything after that (both engines, expl
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
@@ -19,6 +19,8 @@ from shared.policies.outcomes import Field, bind_value, dates_asked
 
 # unique: one rule holds · any: several may, if they agree · first: the first in the file · collect: their lists are put together
 HITS = ("unique", "any", "first", "collect")
+FINDINGS = ("gap", "conflict", "dead", "shadowed", "unreachable", "gap-as-printed", "overlap-as-printed", "order")
+"""What a check may find and a policy may accept; see shared/proofs.py."""
 FAR = date(9999, 12, 31)
 
 
@@ -63,7 +65,11 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule. In a file its bounds are parameter names; in a slice they are values."""
+    """One rule. In a file its bounds are parameter names; in a slice they are values.
+
+    ``printed`` is the condition as the source states it, where our reading (``when``) differs: False where the source is
+    silent, None where the two are the same. Only the proofs look at it.
+    """
 
     id: str
     starts: date
@@ -75,12 +81,13 @@ class Rule:
     cite: Citation
     overrides: tuple[str, ...]
     line: int
+    printed: Condition | None = None
+    see: tuple[Citation, ...] = ()
 
     @cached_property
     def parameters(self) -> tuple[str, ...]:
         """The names of the parameters that the rule's conditions and dates stand on (empty in a slice)."""
-        bounds = [bound for bounds in facts_of([self.when]).values() for bound in bounds]
-        return tuple(sorted({str(bound)[1:] for bound in bounds if str(bound).startswith("$")} | _parameters_in(tuple(self.then.values()))))
+        return tuple(sorted(parameters_of([self.when]) | _parameters_in(tuple(self.then.values()))))
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,29 @@ class Notice:
     when: Condition
     unless: Condition
     say: str
+    cite: Citation
+
+
+@dataclass(frozen=True)
+class Order:
+    """A claim that two computed dates of the outcome come in this order, whatever day they are computed from."""
+
+    id: str
+    earlier: str
+    later: str
+    because: str
+    cite: Citation
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A finding of the proofs that is the source's own: accepted by name, no wider than its rules and its region (``when``)."""
+
+    id: str
+    finding: str
+    rules: frozenset[str]
+    when: Condition
+    because: str
     cite: Citation
 
 
@@ -144,6 +174,8 @@ class Policy:
     parameters: Mapping[str, Parameter]
     rules: tuple[Rule, ...]
     notices: tuple[Notice, ...]
+    order: tuple[Order, ...]
+    accepted: tuple[Accepted, ...]
     canonical: str
     _slices: dict[date, Slice] = field(default_factory=dict, repr=False, compare=False)
 
@@ -151,6 +183,11 @@ class Policy:
     def edition(self) -> str:
         """``sha256:…`` of the canonical form."""
         return "sha256:" + hashlib.sha256(self.canonical.encode()).hexdigest()
+
+    @property
+    def subject(self) -> str | None:
+        """The field that the policy is about: its first that holds a decision up and is no list."""
+        return next((name for name, declared in self.outcome.items() if declared.type != "list" and not declared.informs), None)
 
     @cached_property
     def changes(self) -> tuple[date, ...]:
@@ -177,7 +214,12 @@ class Policy:
         values = {name: bound.value for name, bound in bounds.items()}
         live = [rule for rule in self.rules if rule.starts <= day < rule.ends]
         rules = tuple(
-            replace(rule, when=bind(rule.when, values), then={name: bind_value(value, values) for name, value in rule.then.items()})
+            replace(
+                rule,
+                when=bind(rule.when, values),
+                printed=None if rule.printed is None else bind(rule.printed, values),
+                then={name: bind_value(value, values) for name, value in rule.then.items()},
+            )
             for rule in live
         )
         notices = tuple(
@@ -185,7 +227,7 @@ class Policy:
             for notice in self.notices
             if notice.starts <= day < notice.ends
         )
-        meaning, survival = _flattened(rules, self.hit, frozenset(self.facts))
+        meaning, survival = flattened(rules, self.hit, frozenset(self.facts))
         return Slice(self, day, rules, notices, bounds, meaning, survival)
 
 
@@ -195,17 +237,22 @@ def _above(rule: Rule, rules: tuple[Rule, ...], hit: str) -> list[Rule]:
     return [*(other for other in rules if rule.id in other.overrides), *earlier]
 
 
-def _flattened(rules: tuple[Rule, ...], hit: str, facts: frozenset[str]) -> tuple[dict[str, Condition], dict[str, Condition]]:
+def meant(test: Test, rules: tuple[Rule, ...], survival: Mapping[str, Condition], facts: Container[str]) -> Condition:
+    """A test of a fact is itself; a test of an outcome field means that a rule counts which concludes such a value."""
+    if test.fact in facts:
+        return test
+    concluding = [rule for rule in rules if rule.id in survival and isinstance(rule.then.get(test.fact), type(test.bound))]
+    wanted = [rule for rule in concluding if OPERATORS[test.operator](rule.then[test.fact], test.bound)]
+    return either(survival[rule.id] for rule in wanted)
+
+
+def flattened(rules: tuple[Rule, ...], hit: str, facts: Container[str]) -> tuple[dict[str, Condition], dict[str, Condition]]:
     """Every rule's meaning and survival in terms of facts alone, stage by stage."""
     meaning: dict[str, Condition] = {}
     survival: dict[str, Condition] = {}
 
     def means(test: Test) -> Condition:
-        if test.fact in facts:
-            return test
-        concluding = [rule for rule in rules if rule.id in survival and isinstance(rule.then.get(test.fact), type(test.bound))]
-        wanted = [rule for rule in concluding if OPERATORS[test.operator](rule.then[test.fact], test.bound)]
-        return either(survival[rule.id] for rule in wanted)
+        return meant(test, rules, survival, facts)
 
     for stage in sorted({rule.stage for rule in rules}):
         members = [rule for rule in rules if rule.stage == stage]
@@ -213,6 +260,12 @@ def _flattened(rules: tuple[Rule, ...], hit: str, facts: frozenset[str]) -> tupl
         for rule in members:
             survival[rule.id] = every([meaning[rule.id], *(negated(meaning[other.id]) for other in _above(rule, rules, hit))])
     return meaning, survival
+
+
+def parameters_of(conditions: Iterable[Condition]) -> set[str]:
+    """The names of the parameters that conditions of a file stand on."""
+    bounds = [bound for bounds in facts_of(conditions).values() for bound in bounds]
+    return {str(bound)[1:] for bound in bounds if str(bound).startswith("$")}
 
 
 def _parameters_in(value: Any) -> set[str]:

@@ -10,24 +10,39 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from shared.policies.conditions import facts_of, read_condition
+from shared.policies.catalogue import Entry
+from shared.policies.conditions import Condition, facts_of, read_condition
 from shared.policies.facts import Fact, literal
 from shared.policies.outcomes import UNITS, Field, dates_asked, read_conclusion, read_outcome
-from shared.policies.policy import FAR, HITS, Citation, DatedValue, Notice, Parameter, Policy, Rule
+from shared.policies.policy import (
+    FAR,
+    FINDINGS,
+    HITS,
+    Accepted,
+    Citation,
+    DatedValue,
+    Notice,
+    Order,
+    Parameter,
+    Policy,
+    Rule,
+    parameters_of,
+)
 from shared.policies.reading import Node, suggest
 
 
-def read_policy(node: Node, facts: Mapping[str, Fact], sources: Mapping[str, Any]) -> Policy:
+def read_policy(node: Node, facts: Mapping[str, Fact], sources: Mapping[str, Any], entries: Mapping[str, Entry]) -> Policy:
     """The policy that stands in a file.
 
     :param facts: the service's declared facts.
     :param sources: the documents that may be cited, by key (``shared/sources.yaml``).
+    :param entries: the catalogue's entries that may be cited, by name (``shared/catalogue/``).
     :raises PolicyError: with file, line, what was wrong and what would be right.
     """
     keys = ("policy", "question", "hit", "outcome", "rules")
-    found = node.fields("a policy", keys, ("parameters", "notices"))
+    found = node.fields("a policy", keys, ("parameters", "notices", "order", "accepted"))
     outcome = read_outcome(found["outcome"])
-    cite = _citing(sources)
+    cite = citing(sources, entries)
     parameters = {name: _parameter(name, entry, cite) for name, entry in _entries(found.get("parameters"), "parameters").items()}
     typed = {name: Fact(name, parameter.type, "") for name, parameter in parameters.items()}
     concluded = {name: _as_fact(field) for name, field in outcome.items() if field.type not in ("list", "duration")}
@@ -36,7 +51,9 @@ def read_policy(node: Node, facts: Mapping[str, Fact], sources: Mapping[str, Any
             entry.fail(f"“{name}” is a fact as well; an outcome field needs a name of its own.")
     reading = _Reading(facts, concluded, outcome, typed, cite)
     rules = tuple(reading.rule(item) for item in found["rules"].items("rules"))
-    notices = tuple(reading.notice(item) for item in (found["notices"].items("notices") if "notices" in found else []))
+    notices = tuple(reading.notice(item) for item in _items(found, "notices"))
+    order = tuple(reading.order(item) for item in _items(found, "order"))
+    accepted = tuple(reading.accepted(item, rules, order) for item in _items(found, "accepted"))
     if not rules:
         found["rules"].fail("a policy needs at least one rule.")
     _check_names(found["rules"], rules)
@@ -54,11 +71,15 @@ def read_policy(node: Node, facts: Mapping[str, Fact], sources: Mapping[str, Any
         parameters=parameters,
         rules=rules,
         notices=notices,
+        order=order,
+        accepted=accepted,
         canonical=_canonical(node, used),
     )
 
 
 Citing = Callable[[Node], Citation]
+OWN = "TRIPARTITE"
+"""The source of this project's own settings; their entries are named where they are used."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +93,7 @@ class _Reading:
     cite: Citing
 
     def rule(self, node: Node) -> Rule:
-        found = node.fields("a rule", ("id", "from", "when", "then", "because", "cite"), ("to", "stage", "overrides"))
+        found = node.fields("a rule", ("id", "from", "when", "then", "because", "cite"), ("to", "stage", "overrides", "printed", "see"))
         starts, ends = _days(found)
         stage = found["stage"].whole("stage") if "stage" in found else 1
         askable = {**self.facts, **(self.concluded if stage > 1 else {})}
@@ -85,9 +106,14 @@ class _Reading:
             then=read_conclusion(found["then"], self.outcome, self.facts, self.parameters),
             because=found["because"].text("because"),
             cite=self.cite(found["cite"]),
-            overrides=tuple(item.text("overrides") for item in (found["overrides"].items("overrides") if "overrides" in found else [])),
+            overrides=tuple(item.text("overrides") for item in _items(found, "overrides")),
             line=node.line,
+            printed=self._printed(found["printed"], askable) if "printed" in found else None,
+            see=tuple(self.cite(item) for item in _items(found, "see")),
         )
+
+    def _printed(self, node: Node, askable: Mapping[str, Fact]) -> Condition:
+        return False if node.value == "silent" else read_condition(node, askable, self.parameters)
 
     def notice(self, node: Node) -> Notice:
         found = node.fields("a notice", ("id", "when", "say", "cite"), ("from", "to", "unless"))
@@ -97,9 +123,31 @@ class _Reading:
         unless = read_condition(found["unless"], askable, self.parameters) if "unless" in found else False
         return Notice(found["id"].text("id"), starts, ends, when, unless, found["say"].text("say"), self.cite(found["cite"]))
 
+    def order(self, node: Node) -> Order:
+        found = node.fields("an order", ("id", "earlier", "later", "because", "cite"))
+        dates = [name for name, field in self.outcome.items() if field.type == "date"]
+        earlier, later = (found[end].choice(end, dates) for end in ("earlier", "later"))
+        return Order(found["id"].text("id"), earlier, later, found["because"].text("because"), self.cite(found["cite"]))
+
+    def accepted(self, node: Node, rules: tuple[Rule, ...], order: tuple[Order, ...]) -> Accepted:
+        found = node.fields("an accepted finding", ("id", "finding", "because", "cite"), ("rules", "when"))
+        known = [*(rule.id for rule in rules), *(claim.id for claim in order), *self.outcome, *self.parameters]
+        return Accepted(
+            found["id"].text("id"),
+            found["finding"].choice("finding", FINDINGS),
+            frozenset(item.choice("rules", known) for item in _items(found, "rules")),
+            read_condition(found["when"], self.facts, self.parameters) if "when" in found else True,
+            found["because"].text("because"),
+            self.cite(found["cite"]),
+        )
+
 
 def _entries(node: Node | None, what: str) -> dict[str, Node]:
     return node.entries(what) if node else {}
+
+
+def _items(found: Mapping[str, Node], key: str) -> list[Node]:
+    return found[key].items(key) if key in found else []
 
 
 def _as_fact(field: Field) -> Fact:
@@ -118,7 +166,9 @@ def _days(found: Mapping[str, Node]) -> tuple[date, date]:
     return starts, ends
 
 
-def _citing(sources: Mapping[str, Any]) -> Citing:
+def citing(sources: Mapping[str, Any], entries: Mapping[str, Entry]) -> Citing:
+    """How a citation is read: its source and its catalogue entry are known, and belong together."""
+
     def cite(node: Node) -> Citation:
         found = node.fields("a citation", ("source", "section", "entry"), ("outside",))
         source = found["source"].text("source")
@@ -127,7 +177,12 @@ def _citing(sources: Mapping[str, Any]) -> Citing:
         outside = found["outside"].flag("outside") if "outside" in found else False
         if outside is not bool(sources[source]["outside"]):
             node.fail(f"{source} {'is' if not outside else 'is not'} a source from outside the five documents; set outside: accordingly.")
-        return Citation(source, found["section"].text("section"), found["entry"].text("entry"), outside)
+        entry = found["entry"].text("entry")
+        if entry not in entries and source != OWN:
+            found["entry"].fail(f"“{entry}” is no entry of the catalogue{suggest(entry, entries)}; see shared/catalogue/.")
+        if source != OWN and source not in entries[entry].sources:
+            found["entry"].fail(f"“{entry}” is an entry of {' and '.join(entries[entry].sources)}, not of {source}.")
+        return Citation(source, found["section"].text("section"), entry, outside)
 
     return cite
 
@@ -152,7 +207,7 @@ def _parameter(name: str, node: Node, cite: Citing) -> Parameter:
     return Parameter(name, type_, units[0], tuple(dated))
 
 
-_UNIT_TYPES = {"GBP": "money", "count": "integer", "percent": "integer", "date": "date"}
+_UNIT_TYPES = {"GBP": "money", "count": "integer", "percent": "integer", "date": "date", "working_days": "integer"}
 
 
 def _parameter_value(node: Node, unit: str) -> Any:
@@ -201,10 +256,7 @@ def _check_notices(node: Node | None, notices: tuple[Notice, ...], first: date, 
         if notice.id in known:
             item.fail(f"the notice “{notice.id}” stands here a second time.")
         known.add(notice.id)
-        names = {
-            str(bound)[1:] for bounds in facts_of([notice.when, notice.unless]).values() for bound in bounds if str(bound).startswith("$")
-        }
-        for name in sorted(names):
+        for name in sorted(parameters_of([notice.when, notice.unless])):
             without = _first_day_without(parameters[name], max(first, notice.starts), notice.ends)
             if without:
                 item.fail(f"the notice “{notice.id}” can be said on {without}, but the parameter {name} has no value on that day.")
@@ -218,7 +270,7 @@ def _first_day_without(parameter: Parameter, starts: date, ends: date) -> date |
 
 def _check_parameters(node: Node, rules: tuple[Rule, ...], parameters: Mapping[str, Parameter]) -> None:
     for rule, item in zip(rules, node.items("rules"), strict=True):
-        for name in rule.parameters:
+        for name in sorted({*rule.parameters, *parameters_of([rule.printed or True])}):
             without = _first_day_without(parameters[name], rule.starts, rule.ends)
             if without:
                 item.fail(f"the rule “{rule.id}” is in force on {without}, but the parameter {name} has no value on that day.")
@@ -226,7 +278,11 @@ def _check_parameters(node: Node, rules: tuple[Rule, ...], parameters: Mapping[s
 
 def _used(facts: Mapping[str, Fact], rules: Iterable[Rule], notices: Iterable[Notice]) -> dict[str, Fact]:
     """The facts that the policy asks about, in the order in which its rules do: the order of every later question."""
-    conditions = [*(rule.when for rule in rules), *(condition for notice in notices for condition in (notice.when, notice.unless))]
+    conditions = [
+        *(rule.when for rule in rules),
+        *(rule.printed or True for rule in rules),
+        *(condition for notice in notices for condition in (notice.when, notice.unless)),
+    ]
     asked = list(facts_of(conditions))
     for rule in rules:
         asked += sorted(dates_asked(tuple(rule.then.values())))

@@ -131,7 +131,7 @@ def read_yaml(path: Path, shown_as: str | None = None) -> Node:
 def parse_yaml(text: str, file: str) -> Node:
     """Like :func:`read_yaml`, from a text."""
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise PolicyError(file, line, f"this is not YAML: {error.problem}.") from error

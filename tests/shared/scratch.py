@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from shared.database import Base, transaction
 from shared.events import ConcernRaised, DocumentIssued, Event, PlacementUpdated, ProcurementRouted
 from shared.policies import load_sources
+from shared.policies.catalogue import Entry
 from shared.policies.facts import Fact, declared_facts
 from shared.policies.policy import Policy
 from shared.policies.policy_file import read_policy
@@ -27,6 +28,11 @@ day: {type: date, domain: {at_least: 2020-01-01, at_most: 2030-01-01}, ask: "On 
 note: {type: text, domain: {max_length: 20}, ask: "What else?"}
 """
 FACTS: dict[str, Fact] = declared_facts(parse_yaml(FACTS_TEXT, "facts.yaml"))
+
+ENTRIES = {
+    name: Entry(name, "0.0", "MUST", False, ("TOOLKIT", "MHPS"), "Sizes", "What the small policy stands on.", "", "catalogue.yaml", 1)
+    for name in ("limit", "price", "small", "large", "little")
+}
 
 POLICY = """\
 policy: size
@@ -59,7 +65,7 @@ rules:
 
 def a_policy(text: str = POLICY) -> Policy:
     """The policy of a text, over the facts above."""
-    return read_policy(parse_yaml(text, "policies/size.yaml"), FACTS, load_sources())
+    return read_policy(parse_yaml(text, "policies/size.yaml"), FACTS, load_sources(), ENTRIES)
 
 
 def changed(*changes: tuple[str, str], text: str = POLICY) -> str:
