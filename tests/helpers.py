@@ -7,8 +7,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from shared.config import Config
 from shared.events import ConcernRaised, DocumentIssued, Event, PlacementUpdated, RecipientUpdated
 from shared.wire import Message, say
@@ -105,10 +103,4 @@ def a_message(event: Event, sequence: int = 1, at: datetime | None = None) -> Me
 def cloud_event(event: Event, sequence: int = 1) -> dict[str, Any]:
     """The CloudEvent that says an event, as a caller sends it."""
     found: dict[str, Any] = json.loads(a_message(event, sequence).to_json())
-    return found
-
-
-def read_cases(file: Path) -> list[dict[str, Any]]:
-    """The cases of a subject; days as they are written."""
-    found: list[dict[str, Any]] = yaml.safe_load(file.read_text(encoding="utf-8"))
     return found

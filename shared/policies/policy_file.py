@@ -53,7 +53,6 @@ def read_policy(node: Node, facts: Mapping[str, Fact], sources: Mapping[str, Any
     rules = tuple(reading.rule(item) for item in found["rules"].items("rules"))
     notices = tuple(reading.notice(item) for item in _items(found, "notices"))
     order = tuple(reading.order(item) for item in _items(found, "order"))
-    accepted = tuple(reading.accepted(item, rules, order) for item in _items(found, "accepted"))
     if not rules:
         found["rules"].fail("a policy needs at least one rule.")
     _check_names(found["rules"], rules)
@@ -61,6 +60,7 @@ def read_policy(node: Node, facts: Mapping[str, Fact], sources: Mapping[str, Any
     _check_notices(found.get("notices"), notices, min(rule.starts for rule in rules), parameters)
     _check_parameters(found["rules"], rules, parameters)
     used = _used(facts, rules, notices)
+    accepted = tuple(replace(reading, facts=used).accepted(item, rules, order) for item in _items(found, "accepted"))
     return Policy(
         name=found["policy"].text("policy"),
         file=node.file,

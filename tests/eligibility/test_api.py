@@ -8,13 +8,14 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select, text
 
 from services.eligibility.app import SERVICE, create_app
+from shared.cases import read_cases
 from shared.database import transaction
 from shared.decisions import DecisionRow
 from shared.events import Event, PostMoveDecided, ProcurementRouted
 from shared.outbox import OutboxRow
 from shared.wire import read_message
 from shared.worker import Worker
-from tests.helpers import HOUSE, Clock, a_worker, read_cases
+from tests.helpers import HOUSE, Clock, a_worker
 
 ROUTE = "/eligibility/decisions/procurement-route"
 MOVE = "/eligibility/decisions/post-move"
@@ -43,7 +44,7 @@ def on_record(worker: Worker) -> int:
 
 def a_post(**changes: Any) -> dict[str, Any]:
     """The facts of the first case: a post with everything in place."""
-    facts = read_cases(HOUSE / "tests" / "eligibility" / "cases" / "post-move.yaml")[0]["facts"]
+    facts = read_cases(HOUSE / "tests" / "eligibility" / "cases" / "post-move.yaml")[0].facts
     return {**facts, **changes}
 
 
