@@ -52,7 +52,7 @@ def test_every_event_is_said_by_somebody_and_heard_by_somebody() -> None:
 
 
 def test_every_notification_has_its_words_for_every_channel_that_the_policy_uses() -> None:
-    policy = load_policies("notifications")["who-is-told"]
+    policy = load_policies("notifications")["alert-contacts"]
     kinds = policy.facts["event"].choices
     templates = HOUSE / "services" / "notifications" / "templates"
     assert sorted(folder.name for folder in templates.iterdir() if folder.is_dir()) == sorted(kinds)

@@ -33,7 +33,7 @@ from shared.policies.facts import read_facts
 from shared.policies.policy import Rule
 from shared.rules import Decision
 
-POLICY = "who-is-told"
+POLICY = "alert-contacts"
 ANY = ("", "any")
 """How events and the policy say that a contact serves any purpose."""
 IN_PLACEMENT = {"trainee": "trainee_id", "host": "host", "lead-employer": "lead_employer"}

@@ -331,7 +331,7 @@ def test_a_contact_for_the_purpose_wins_over_one_for_any() -> None:
 
 
 def every_news() -> Iterator[dict[str, str]]:
-    facts = load_policies("notifications")["who-is-told"].facts
+    facts = load_policies("notifications")["alert-contacts"].facts
     for event in facts["event"].choices:
         asked = [name for name in ("duty", "owner") if event.startswith("deadline")] + ["named_party"] * event.startswith("responsibility")
         for values in product(*(facts[name].choices for name in asked)):
@@ -351,7 +351,7 @@ def test_every_kind_of_alert_can_be_worded(house: House) -> None:
     house.hear(DeadlineMissed(**DEADLINE, caused_by="host"))
     house.hear(ProcurementRouted(procurement_id="PR1", decision_id="d", route="one-quotation", as_at=date(2027, 5, 5)))
     house.hear(PostMoveDecided(post_id="PO1", decision_id="d", verdict="may-move", as_at=date(2027, 5, 5)))
-    assert {alert.kind for alert in house.alerts} == set(load_policies("notifications")["who-is-told"].facts["event"].choices)
+    assert {alert.kind for alert in house.alerts} == set(load_policies("notifications")["alert-contacts"].facts["event"].choices)
     for alert in house.alerts:
         letter = render(alert.template, alert.values)
         assert letter.subject
