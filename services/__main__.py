@@ -4,51 +4,31 @@ Exit codes: 0 done, 1 the answer is "no", 2 wrong use, 3 something needed is unr
 says what was wrong, what would be right, and where to look.
 """
 
-import json
 import sys
-from collections.abc import Callable, Sequence
-from datetime import datetime
-from functools import wraps
 from pathlib import Path
-from typing import Any
 
 import click
+from rich.console import Console
 from rich.progress import Progress
 
+from services.asking import ask, decide
+from services.command import NAMES, told_plainly
+from services.policies import policies
 from shared.config import read_config
-from shared.decisions import new_id, stamp
-from shared.errors import PolicyError, TripartiteError, UnknownPolicy, Unreachable
 from shared.logs import configure_logs
-from shared.policies.facts import read_facts
-from shared.policies.policy import Policy
-from shared.policies.reading import suggest
-from shared.rules import decide as take_decision
-from shared.rules import ready_policies
-from shared.worker import clock_of, today
 
-NAMES = ("eligibility", "deadlines", "responsibility", "notifications")
 MOST_SHOWN = 20
-DAY = click.DateTime(["%Y-%m-%d"])
-
-
-def told_plainly(command: Callable[..., None]) -> Callable[..., None]:
-    """Errors of ours end a command with one sentence and its exit code, not with a traceback."""
-
-    @wraps(command)
-    def run(*arguments: Any, **options: Any) -> None:
-        try:
-            command(*arguments, **options)
-        except TripartiteError as error:
-            click.echo(str(error), err=True)
-            sys.exit(3 if isinstance(error, Unreachable) else 1 if isinstance(error, PolicyError) else 2)
-
-    return run
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Rules for postgraduate medical training, as services."""
     configure_logs()
+
+
+main.add_command(decide)
+main.add_command(ask)
+main.add_command(policies)
 
 
 @main.command()
@@ -62,7 +42,7 @@ def demo(rotation: Path | None, data: Path) -> None:
 
     replay = open_replay(rotation or ROTATION, data)
     total = (replay.start - replay.first_day).days + 1
-    with Progress(disable=not sys.stderr.isatty()) as progress:
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("replaying", total=total)
         for day in replay.days():
             progress.update(task, advance=1, description=f"{day}")
@@ -84,60 +64,6 @@ def serve(service: str | None, port: int | None, data: Path | None) -> None:
     serve_house(open_house(config, names=(service,) if service else NAMES), click.echo)
 
 
-@main.command()
-@click.argument("policy")
-@click.argument("facts", nargs=-1, metavar="FACT=VALUE…")
-@click.option("--as-at", type=DAY, help="The day to decide as at (today, if left out).")
-@click.option("--json", "as_json", is_flag=True, help="The whole decision as JSON.")
-@told_plainly
-def decide(policy: str, facts: Sequence[str], as_at: datetime | None, as_json: bool) -> None:
-    """Decide one question; nothing is stored. Exit code 1 while it is undetermined."""
-    found = find_policy(policy)
-    now = clock_of(read_config())()
-    pairs = [_pair(fact) for fact in facts]
-    names = [name for name, _ in pairs]
-    if len(set(names)) < len(names):
-        raise click.UsageError(f"{next(name for name in names if names.count(name) > 1)} is given twice; give each fact once.")
-    given = read_facts(found.facts, dict(pairs), found.name)
-    decision = take_decision(found, given, as_at.date() if as_at else today(now), made_at=stamp(now), id=new_id())
-    if as_json:
-        click.echo(json.dumps(decision.body, ensure_ascii=False, indent=2))
-    else:
-        from services.screen import console, decision_panel  # noqa: PLC0415
-
-        console().print(decision_panel("Decision", dict(decision.body)))
-    sys.exit(0 if decision.outcome is not None else 1)
-
-
-def _pair(fact: str) -> tuple[str, str]:
-    name, equals, value = fact.partition("=")
-    if not equals:
-        raise click.UsageError(f"“{fact}” is not FACT=VALUE, such as whole_life_value=42000.")
-    return name, value
-
-
-def find_policy(name: str) -> Policy:
-    """A policy of any service, by name."""
-    every = {policy.name: policy for service in NAMES for policy in ready_policies(service).values()}
-    if name not in every:
-        raise UnknownPolicy(f"There is no policy “{name}”{suggest(name, every)}; there are {', '.join(every)}.")
-    return every[name]
-
-
-@main.group()
-def policies() -> None:
-    """The policies, and the editions they are in."""
-
-
-@policies.command("list")
-@told_plainly
-def list_policies() -> None:
-    """Every policy with its service, its question and its edition."""
-    for service in NAMES:
-        for policy in ready_policies(service).values():
-            click.echo(f"{policy.name:22} {service:15} {policy.edition[:19]}  {policy.question}")
-
-
 @main.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--as", "kind", type=click.Choice(["tis", "events", "rotation"]), required=True, help="What the file's lines are.")
@@ -153,7 +79,7 @@ def import_file(file: Path, kind: str, base: str | None, patience: float) -> Non
     report = Report()
     with file.open("rb") as lines:
         total = sum(1 for _ in lines)
-    with Progress(disable=not sys.stderr.isatty()) as progress:
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task(file.name, total=total)
         import_lines(read_lines(file, kind, report), post, report, lambda count: progress.update(task, advance=count))
     for number, reason in sorted(report.refused.items())[:MOST_SHOWN]:

@@ -1,12 +1,18 @@
-"""What the command shows: tables and decisions for a person, in one place."""
+"""What the command shows: tables, decisions and lines of text for a person, in one place."""
 
+import shlex
+import textwrap
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import click
 from rich.console import Console, Group
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+COLUMNS = 100
+_LABEL = 11
 _PARTIES = {"national-body": "NHS England (placement information)", "lead-employer": "lead employer", "host": "host"}
 _MEASURES = {
     "placement_information_12_weeks": "12-week\ninformation",
@@ -63,11 +69,15 @@ def decision_panel(title: str, decision: dict[str, Any], most: int | None = None
         parts.append(Text("Undetermined: these facts matter and are missing.", style="yellow"))
         parts += [Text(f"  ? {need['ask']}  [{need['fact']}]") for need in decision["needs"]]
     else:
-        parts += [Text(f"{name.replace('_', ' ')}: {_said(value)}", style="bold") for name, value in decision["outcome"].items() if value]
+        parts += [
+            Text(f"{name.replace('_', ' ')}: {value_line(value)}", style="bold") for name, value in decision["outcome"].items() if value
+        ]
     for rule in decision["because"][:most]:
         parts.append(Text(f"because {rule['says']}"))
-        parts.append(Text(f"  {_cited(rule['cite'])}, rule {rule['rule']}, as at {decision['as_at']}", style="dim"))
-    parts += [Text(f"assumed {found['fact']} = {_said(found['value'])}: {found['because']}", style="dim") for found in decision["assumed"]]
+        parts.append(Text(f"  {cited(rule['cite'])}, rule {rule['rule']}, as at {decision['as_at']}", style="dim"))
+    parts += [
+        Text(f"assumed {found['fact']} = {value_line(found['value'])}: {found['because']}", style="dim") for found in decision["assumed"]
+    ]
     parts += [Text(f"would change at {_would_change(change)}", style="cyan") for change in decision["would_change"][:most]]
     parts += [Text(f"note: {notice['says']}", style="yellow") for notice in decision["notices"][:most]]
     left = {name: len(decision[name]) - most for name in ("because", "would_change", "notices") if most and len(decision[name]) > most}
@@ -77,29 +87,92 @@ def decision_panel(title: str, decision: dict[str, Any], most: int | None = None
     return Panel(Group(*parts), title=f"{title}: {decision['policy']}", title_align="left")
 
 
-def _said(value: Any) -> str:
+def value_line(value: Any) -> str:
+    """A value of an outcome in a sentence; the records of a list on lines of their own."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict) and "unit" in value:
         return f"{value['least']} to {value['most']} {value['unit']}"
     if isinstance(value, dict):
-        return " · ".join(f"{name.replace('_', ' ')}: {_said(part)}" for name, part in value.items())
+        return " · ".join(f"{name.replace('_', ' ')}: {value_line(part)}" for name, part in value.items())
     if value in ([], ()):
         return "nothing"
     if isinstance(value, list):
-        return "".join(f"\n  - {_said(item)}" for item in value)
+        return "".join(f"\n  - {value_line(item)}" for item in value)
     return str(value)
 
 
-def _cited(cite: dict[str, Any]) -> str:
+def cited(cite: dict[str, Any]) -> str:
+    """A citation as it stands at the end of a sentence."""
     return f"{cite['source']}, {cite['section']} ({cite['entry']})" + (", outside the five documents" if cite.get("outside") else "")
 
 
 def _would_change(change: dict[str, Any]) -> str:
     if change["outcome"] is None:
         return f"{change['fact']} = {change['at']}: then {', '.join(change['needs'])} would matter"
-    said = ", ".join(f"{name.replace('_', ' ')} {_said(value)}" for name, value in change["outcome"].items())
-    return f"{change['fact']} = {_said(change['at'])}: {said}"
+    said = ", ".join(f"{name.replace('_', ' ')} {value_line(value)}" for name, value in change["outcome"].items())
+    return f"{change['fact']} = {value_line(change['at'])}: {said}"
+
+
+# ---- lines of text ------------------------------------------------------------------------------------------------
+
+
+def heading(title: str, level: int = 2) -> str:
+    """A heading: bold in a terminal; the first level is underlined everywhere."""
+    shown = click.style(title if level == 1 else title.upper(), bold=True)
+    return f"{shown}\n{'=' * len(title)}" if level == 1 else shown
+
+
+def wrapped(text: str, first: str = "", rest: str | None = None) -> Iterator[str]:
+    """A paragraph in lines that fit, behind an indent of its first line and one of the others; line breaks are kept.
+
+    A line that begins with a dash is an item of a list.
+    """
+    for number, line in enumerate(map(str.strip, text.split("\n"))):
+        indent = first if number == 0 or rest is None else rest
+        hanging = (first if rest is None else rest) + ("  " if line.startswith("- ") else "")
+        yield from textwrap.wrap(
+            line, COLUMNS, initial_indent=indent, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False
+        )
+
+
+def table_lines(rows: Sequence[Sequence[object]]) -> Iterator[str]:
+    """Rows as columns, the first row being the heads; the first column to the left, the others to the right."""
+    shown = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    for first, *others in shown:
+        cells = (f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True))
+        yield "  ".join([f"{first:{widths[0]}}", *cells])
+
+
+def many(count: int, what: str) -> str:
+    """So many of a thing: 1 policy, 2 policies, 3 cases."""
+    plural = what.removesuffix("y") + "ies" if what.endswith("y") else what + "s"
+    return f"{count} {what if count == 1 else plural}"
+
+
+def outcome_line(outcome: dict[str, Any]) -> str:
+    """An outcome in a sentence; the records of a list on lines of their own."""
+    return ", ".join(f"{name.replace('_', ' ')} {value_line(value)}" for name, value in outcome.items())
+
+
+def differing(mine: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """What one outcome has and another has not: the fields that differ, and of a list only the records that do."""
+    fields = {name: value for name, value in mine.items() if name not in other or other[name] != value}
+    return {
+        name: [item for item in value if item not in other.get(name, ())] if isinstance(value, list) else value
+        for name, value in fields.items()
+    }
+
+
+def facts_line(facts: dict[str, Any]) -> str:
+    """Facts as they are given to ``tripartite decide``."""
+    return " ".join(f"{name}={str(value).lower() if isinstance(value, bool) else shlex.quote(str(value))}" for name, value in facts.items())
+
+
+def labelled(label: str, text: str) -> Iterator[str]:
+    """A paragraph beside its label."""
+    yield from wrapped(text, f"    {label:{_LABEL}}", " " * (_LABEL + 4))
 
 
 def console() -> Console:
