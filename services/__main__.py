@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from services.asking import ask, decide
 from services.command import NAMES, told_plainly
-from services.policies import policies
+from services.policies.commands import policies
 from shared.config import read_config
 from shared.logs import configure_logs
 

@@ -16,7 +16,6 @@ from typing import Any
 import click
 
 from services.command import DAY, as_data, find_policy, told_plainly
-from services.policy_words import Words, domain_words
 from services.screen import cited, console, decision_panel, facts_line, value_line, wrapped
 from shared.config import read_config
 from shared.decisions import new_id, stamp
@@ -24,6 +23,7 @@ from shared.policies.conditions import Condition, facts_of, given
 from shared.policies.facts import Code, Fact, read_facts
 from shared.policies.outcomes import dates_asked
 from shared.policies.policy import Policy, Rule
+from shared.policies.words import Words, domain_words
 from shared.rules import Decision
 from shared.rules import decide as take_decision
 from shared.worker import clock_of, today

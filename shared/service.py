@@ -27,10 +27,12 @@ from werkzeug.exceptions import HTTPException
 from shared import decisions, outbox
 from shared.answers import Running, answer, answer_text, listed, narrowed, once, running, sent_json
 from shared.database import missing_migrations, transaction
-from shared.errors import DecisionError, MalformedEvent, Refused, UnknownPolicy
+from shared.errors import DecisionError, MalformedEvent, Refused, UnknownPolicy, UnknownResource
 from shared.events import Event
 from shared.logs import configure_logs
-from shared.policies.facts import field_errors, json_schema, read_facts
+from shared.policies import load_references
+from shared.policies.facts import field_errors, read_facts
+from shared.policies.page import page, reference_page
 from shared.policies.policy import Policy
 from shared.policies.reading import suggest
 from shared.problems import failed, http_problem, pointed, problem
@@ -85,6 +87,7 @@ def create_service(
         MAX_CONTENT_LENGTH=LARGEST_BODY,
     )
     policies = ready_policies(name)
+    load_references(name)
     app.extensions["tripartite"] = Running(worker, policies, tells or (lambda *_: ()))
     api = _Api(app)
     for blueprint in (_common_routes(), *blueprints):
@@ -113,6 +116,8 @@ def _common_routes() -> Blueprint:
     add("/metrics", view_func=metrics)
     add("/policies", view_func=list_policies)
     add("/policies/<policy>", view_func=show_policy)
+    add("/references", view_func=list_references)
+    add("/references/<reference>", view_func=show_reference)
     add("/decisions", view_func=list_decisions)
     add("/decisions/<uuid:decision_id>", view_func=show_decision)
     add("/decisions/<uuid:decision_id>/replay", view_func=replay_decision)
@@ -157,20 +162,25 @@ def list_policies() -> Response:
 
 
 def show_policy(policy: str) -> Response:
-    """One policy as it stands on a day (``?as_at=``): its facts, and its rules with their citations."""
-    found = _policy(policy)
+    """One policy as it stands on a day (``?as_at=``): facts, parameters, rules, notices and sources, as a lawyer reads them."""
     as_at = _day(request.args.get("as_at")) or today(running().now())
-    slice_ = found.on(as_at)
-    return answer(
-        {
-            "policy": found.name,
-            "question": found.question,
-            "edition": found.edition,
-            "as_at": as_at.isoformat(),
-            "facts": {name: {"ask": fact.ask, "type": fact.type, **json_schema(fact)} for name, fact in found.facts.items()},
-            "rules": [{"rule": rule.id, "says": rule.because, "cite": rule.cite.to_json()} for rule in slice_.rules],
-        }
-    )
+    return answer(page(_policy(policy), running().worker.service.name, as_at))
+
+
+def list_references() -> Response:
+    """Every reference of the service: what the documents state as data."""
+    found = load_references(running().worker.service.name)
+    return answer([{"reference": each.name, "title": each.title, "records": len(each.records)} for each in found.values()])
+
+
+def show_reference(reference: str) -> Response:
+    """One reference: its records, each with its citation."""
+    name = running().worker.service.name
+    known = load_references(name)
+    if reference not in known:
+        there = f"; there are {', '.join(known)}" if known else ""
+        raise UnknownResource(f"There is no reference “{reference}” here{suggest(reference, known)}{there}.")
+    return answer(reference_page(known[reference], name))
 
 
 def make_decision(policy: str) -> Response:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from services.command import services_by_policy
-from services.policy_cases import cases_file
-from services.policy_editions import read_edition
+from services.policies.cases import cases_file
+from services.policies.editions import read_edition
 from shared.policies import load_sources
 from shared.policies.reading import parse_yaml
 from shared.policies.references import read_reference
@@ -127,7 +127,9 @@ records:
     see: [{source: TOOLKIT, section: Sizes, entry: limit}]
 """
     reference = read_reference(parse_yaml(text, "reference/prices.yaml"), load_sources(), ENTRIES)
-    monkeypatch.setattr("services.policies.load_references", lambda service: {"prices": reference} if service == "deadlines" else {})
+    monkeypatch.setattr(
+        "services.policies.commands.load_references", lambda service: {"prices": reference} if service == "deadlines" else {}
+    )
     answer = run("policies", "show", "prices")
     assert answer.exit_code == 0
     assert "one-price: One of them costs this much. price a year: 388.00 years: 2021, 2022 — TOOLKIT, Sizes (price)" in flat(answer.output)
@@ -152,7 +154,7 @@ def test_check_says_what_is_proved_and_what_is_accepted() -> None:
 def test_check_ends_with_1_for_a_finding_that_nobody_accepted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     bound = "{whole_life_value: {at_most: $one-quotation-limit}}"
     spoilt = read_edition(route_with(tmp_path, bound, bound.replace("at_most", "less_than")) + "@2021-06-01", DAY).policy
-    monkeypatch.setattr("services.policies.find_policies", lambda names: [spoilt])
+    monkeypatch.setattr("services.policies.commands.find_policies", lambda names: [spoilt])
     answer, said = run("policies", "check", ROUTE), data("policies", "check", ROUTE)
     assert answer.exit_code == 1
     gap = next(finding for finding in said["policies"][0]["findings"] if finding["kind"] == "gap")
@@ -282,8 +284,8 @@ def test_test_says_what_no_case_exercises(tmp_path: Path) -> None:
 
 
 def test_a_policy_without_cases_does_not_pass(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("services.policies.find_policies", lambda names: [a_policy()])
-    monkeypatch.setattr("services.policy_cases.cases_file", lambda policy: tmp_path / "none.yaml")
+    monkeypatch.setattr("services.policies.commands.find_policies", lambda names: [a_policy()])
+    monkeypatch.setattr("services.policies.cases.cases_file", lambda policy: tmp_path / "none.yaml")
     answer = run("policies", "test", "size")
     assert answer.exit_code == 1
     assert "no cases: write" in answer.output

@@ -10,6 +10,7 @@ policy_file.py     a policy file, read and checked
 calendars.py       working days
 catalogue.py       what the documents say, entry by entry, and whether it is encoded
 references.py      what they state as data
+page.py, words.py  a policy as a page: as data, and in sentences
 =================  =================================================================================================
 
 :func:`load_policies` reads a service's folder; :func:`policy_from_canonical` reads an edition that was stored with a decision.

@@ -1,7 +1,8 @@
 """Where two editions answer differently: proved, with one witness for every pair of answers.
 
 :func:`differences` looks for facts under which the two conclude different values for some field. Each pair of answers is reported
-once, with a witness and the reach of the facts; when z3 finds no further witness, everywhere else the two agree.
+once, with a witness, the reach of the facts, and what only one of the two says (of a list, the records); when z3 finds no further
+witness, everywhere else the two agree.
 """
 
 from collections.abc import Mapping
@@ -120,14 +121,15 @@ def _found(slice_: Slice, facts: Mapping[str, Code]) -> Found:
 
 
 def _difference(space: Space, here: Formula, witness: Mapping[str, Code], old: Slice, new: Slice) -> Difference:
-    differing = {name for name, _ in _keys(old, witness) ^ _keys(new, witness)}
+    apart = _keys(old, witness) ^ _keys(new, witness)
+    differing = {name for name, _ in apart}
     known = {**_days_computed_from(differing, old), **_days_computed_from(differing, new), **witness}
     shown: list[dict[str, Any]] = []
     rules: list[list[Rule]] = []
     for slice_ in (old, new):
         found = _found(slice_, known)
-        shown.append(shown_outcome(slice_.policy, {name: value for name, value in found.values.items() if name in differing}, known))
-        rules.append([rule for rule in slice_.rules if rule.id in found.counts and differing & rule.then.keys()])
+        shown.append(shown_outcome(slice_.policy, _only(apart, found.values, slice_), known))
+        rules.append([rule for rule in slice_.rules if rule.id in found.counts and apart & set(_concluded(slice_, rule))])
     return Difference(
         old_outcome=shown[0],
         new_outcome=shown[1],
@@ -137,6 +139,13 @@ def _difference(space: Space, here: Formula, witness: Mapping[str, Code], old: S
         facts={name: space.facts[name].show(code) for name, code in known.items()},
         where=space.says(space.reach(here)),
     )
+
+
+def _only(apart: set[tuple[str, Any]], values: Mapping[str, Any], slice_: Slice) -> dict[str, Any]:
+    """The values that only one edition concludes; of a list, the records."""
+    lists = {name for name, declared in slice_.policy.outcome.items() if declared.type == "list"}
+    fields = {name: value for name, value in values.items() if name not in lists and (name, value) in apart}
+    return fields | {name: records for name in lists & values.keys() if (records := tuple(i for i in values[name] if (name, i) in apart))}
 
 
 def _days_computed_from(fields: set[str], slice_: Slice) -> dict[str, Code]:

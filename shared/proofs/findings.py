@@ -195,7 +195,9 @@ class _Proof:
         facts = self.space.find(formula)
         if facts is None:
             return
-        sentence = self._words(kind, rules, self.space.says(self.space.around(facts, formula)))
+        box = self.space.around(facts, formula)
+        facts = self.space.corner(box)
+        sentence = self._words(kind, rules, self.space.says(box))
         cites = tuple(rule.cite for rule in rules) or self._neighbours(facts)
         names = tuple(rule.id for rule in rules) or (self.policy.subject or "",)
         expected = f"rules: [{names[0]}]" if rules else "status: decided"

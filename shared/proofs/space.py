@@ -111,10 +111,10 @@ class Space:
             self._solver.pop()
         if model is None:
             return None
-        return {name: self._code(name, model.eval(variable, model_completion=True)) for name, variable in self._variables.items()}
+        found = {name: model.eval(variable, model_completion=True) for name, variable in self._variables.items()}
+        return {name: self._as_code(name, int(value.as_long())) for name, value in found.items()}
 
-    def _code(self, name: str, value: Any) -> Code:
-        number = int(value.as_long())
+    def _as_code(self, name: str, number: int) -> Code:
         return self._tokens(name)[number] if self.facts[name].type in ("choice", "text") else number
 
     def around(self, facts: Mapping[str, Code], formula: Formula) -> Box:
@@ -142,6 +142,10 @@ class Space:
 
     def _covers(self, classes: Mapping[str, tuple[Class, ...]], formula: Formula) -> bool:
         return self.find(self.inside(Box(classes)), opposite(formula)) is None
+
+    def corner(self, box: Box) -> dict[str, Code]:
+        """The first value of each fact that a box says something about."""
+        return {name: self._as_code(name, classes[0][0]) for name, classes in sorted(box.classes.items())}
 
     def reach(self, formula: Formula) -> Box:
         """The smallest box around everything for which the formula holds; facts that it does not narrow are left out."""

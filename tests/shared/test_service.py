@@ -15,6 +15,7 @@ from services.eligibility.app import SERVICE, create_app
 from shared.answers import IdempotencyRow
 from shared.decisions import DecisionRow, EditionRow, new_id
 from shared.outbox import OutboxRow
+from shared.policies import load_policies, load_references
 from shared.service import LARGEST_BODY, MOST_EVENTS, STALE_BEAT
 from shared.worker import Worker
 from tests.helpers import Clock, a_document, a_placement, a_worker, cloud_event
@@ -269,18 +270,30 @@ def test_ids_are_uuids_of_version_7_and_differ() -> None:
 
 def test_policies_are_listed_and_shown_as_at_a_day(client: FlaskClient) -> None:
     listed = {entry["policy"]: entry for entry in client.get("/eligibility/policies").get_json()}
-    assert set(listed) == {"procurement-route", "post-move"}
+    assert set(listed) == set(load_policies("eligibility"))
     shown = client.get("/eligibility/policies/procurement-route?as_at=2021-06-01").get_json()
     assert (shown["edition"], shown["as_at"]) == (listed["procurement-route"]["edition"], "2021-06-01")
-    assert set(shown["facts"]) == {"whole_life_value", "regime", "framework"}
-    assert shown["facts"]["regime"]["enum"] == ["goods-services", "light-touch"]
-    assert all(rule["cite"]["source"] and rule["says"] for rule in shown["rules"])
+    facts = {fact["fact"]: fact for fact in shown["facts"]}
+    assert set(facts) >= {"whole_life_value", "regime", "framework"}
+    assert facts["regime"]["schema"]["enum"] == ["goods-services", "light-touch"]
+    assert all(rule["cite"]["source"] and rule["because"] for rule in shown["rules"])
+    assert {"10000.00", "189330.00"} <= {str(value["value"]) for parameter in shown["parameters"] for value in parameter["values"]}
     assert client.get("/eligibility/policies/procurement-route").get_json()["as_at"] == "2027-05-05"
 
 
 def test_a_policy_on_a_day_that_is_none_or_not_in_force_is_a_problem(client: FlaskClient) -> None:
     assert pointers(problem(client.get("/eligibility/policies/post-move?as_at=soon"), 422)) == {"#/as_at"}
     assert "no rules in force on 1999-01-01" in problem(client.get("/eligibility/policies/post-move?as_at=1999-01-01"), 422)["detail"]
+
+
+def test_references_are_listed_and_shown_with_their_citations(client: FlaskClient) -> None:
+    listed = {entry["reference"]: entry for entry in client.get("/eligibility/references").get_json()}
+    assert set(listed) == set(load_references("eligibility"))
+    for name, entry in listed.items():
+        shown = client.get(f"/eligibility/references/{name}").get_json()
+        assert len(shown["records"]) == entry["records"]
+        assert all(record["cite"]["entry"] and record["says"] for record in shown["records"])
+    assert "There is no reference “price”" in problem(client.get("/eligibility/references/price"), 404)["detail"]
 
 
 # ---- events ------------------------------------------------------------------------------------------------------

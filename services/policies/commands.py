@@ -1,16 +1,6 @@
-"""The commands about policies: ``tripartite policies list | show | check | diff | impact | coverage | test``.
+"""The commands: ``tripartite policies list | show | check | diff | impact | coverage | test``.
 
-Each command collects an answer as data and prints it, as JSON or as text made from the same data; the modules named ``policy_*.py``
-hold both halves of an answer, one subject each:
-
-====================  ==============================================================================================
-policy_page.py        show: a policy as data; policy_text.py writes it, policy_words.py says its sentences
-policy_proofs.py      check and diff: what z3 proves
-policy_cases.py       test: the cases of a policy, and what they exercise
-policy_impact.py      impact: who would be treated differently
-policy_coverage.py    coverage: the catalogue's entries and where they are encoded
-policy_editions.py    POLICY@DATE: an edition by name and day, or from a file
-====================  ==============================================================================================
+Each collects an answer as data and prints it, as JSON or as text made from the same data.
 """
 
 import sys
@@ -22,17 +12,17 @@ from pathlib import Path
 import click
 
 from services.command import DAY, NAMES, answer, as_data, find_policies, find_policy, services_by_policy, told_plainly
-from services.policy_cases import test_lines, tested
-from services.policy_coverage import coverage_lines, covered
-from services.policy_editions import read_editions
-from services.policy_impact import impact, impact_lines
-from services.policy_page import editions, page, reference_page
-from services.policy_proofs import check_lines, checked, compared, diff_lines
-from services.policy_text import list_lines, page_lines, reference_lines
+from services.policies.cases import test_lines, tested
+from services.policies.coverage import coverage_lines, covered
+from services.policies.editions import read_editions
+from services.policies.impact import impact, impact_lines
+from services.policies.proofs import check_lines, checked, compared, diff_lines
+from services.policies.text import list_lines, page_lines, reference_lines
 from shared.cases import read_cases
 from shared.config import read_config
 from shared.errors import UnknownPolicy
 from shared.policies import load_references
+from shared.policies.page import editions, page, reference_page
 from shared.policies.policy import Policy
 from shared.policies.reading import suggest
 from shared.policies.references import Reference

@@ -1,8 +1,8 @@
 """A policy as a page that a lawyer reads alone: question, facts, outcome, parameters, rules as sentences, notices, claims, sources.
 
-Here the page is made as data, which is what ``--json`` prints; policy_text.py writes the same data as text. With a day the page is
-the policy as in force on it; without one it holds every edition, each part with its first and last day. A reference (cited data)
-has a page as well.
+Here the page is made as data: what ``--json`` and the API give; services/policies/text.py writes the same data as text. With a
+day the page is the policy as in force on it; without one it holds every edition, each part with its first and last day. A
+reference (cited data) has a page as well.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,13 +10,13 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
 
-from services.policy_words import Words, domain_words, value_words
 from shared.policies import load_sources
 from shared.policies.conditions import facts_of
 from shared.policies.facts import Fact, json_schema
 from shared.policies.outcomes import Field, dates_asked
 from shared.policies.policy import FAR, Accepted, Citation, DatedValue, Notice, Order, Policy, Rule, parameters_of
 from shared.policies.references import Reference
+from shared.policies.words import Words, domain_words, value_words
 
 Data = dict[str, Any]
 

@@ -1,6 +1,6 @@
 """The page of a policy, or of a reference, as plain text: reads well at 100 columns, in a terminal and in a pipe.
 
-:func:`page_lines` and :func:`reference_lines` take the data that policy_page.py makes; nothing is said here that is not in it.
+:func:`page_lines` and :func:`reference_lines` take the data that shared/policies/page.py makes; nothing is said here that is not in it.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from services.command import shown_progress
-from services.policy_editions import Edition
+from services.policies.editions import Edition
 from services.screen import cited, differing, facts_line, many, outcome_line, table_lines, value_line, wrapped
 from shared.cases import Case
 from shared.errors import DecisionError, Refused

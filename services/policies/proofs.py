@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from services.command import services_by_policy, shown_progress, shown_work
-from services.policy_editions import Edition
+from services.policies.editions import Edition
 from services.screen import cited, differing, facts_line, many, outcome_line, wrapped
 from shared.errors import Unreachable
 from shared.policies.policy import Policy
