@@ -6,6 +6,7 @@ on it, with every bound a plain value. Everything after that (both engines, expl
 """
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -153,7 +154,11 @@ class Slice:
 
     def above(self, rule: Rule) -> list[Rule]:
         """What overrides a rule."""
-        return _above(rule, self.rules, self.policy.hit)
+        return self._above[rule.id]
+
+    @cached_property
+    def _above(self) -> dict[str, list[Rule]]:
+        return {rule.id: _above(rule, self.rules, self.policy.hit) for rule in self.rules}
 
     @cached_property
     def concluding(self) -> dict[str, tuple[Rule, ...]]:
@@ -200,13 +205,14 @@ class Policy:
 
         :raises NotInForce: no rule is in force on that day; the message names the first day that has one.
         """
-        begins = max((change for change in self.changes if change <= day), default=None)
-        if begins is None or not any(rule.starts <= day < rule.ends for rule in self.rules):
+        place = bisect_right(self.changes, day) - 1
+        begins = self.changes[max(place, 0)]
+        if begins not in self._slices:
+            self._slices[begins] = self._slice(begins)
+        if place < 0 or not self._slices[begins].rules:
             first, last = min(rule.starts for rule in self.rules), max(rule.ends for rule in self.rules)
             ended = f" and have ended by {last}" if last != FAR else ""
             raise NotInForce(f"{self.name} has no rules in force on {day}; they begin on {first}{ended}.")
-        if begins not in self._slices:
-            self._slices[begins] = self._slice(begins)
         return self._slices[begins]
 
     def _slice(self, day: date) -> Slice:

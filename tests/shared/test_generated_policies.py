@@ -151,6 +151,7 @@ def test_durable_rules_the_evaluator_and_z3_agree_on_generated_policies(policy: 
 def test_a_policy_fails_for_some_facts_exactly_if_the_proofs_say_so_and_for_the_facts_they_show(
     policy: Policy, data: st.DataObject
 ) -> None:
+    drawn = [{name: data.draw(a_value(fact)) for name, fact in policy.facts.items()} for _ in DAYS]
     failing = [finding for finding in check(policy) if finding.kind in ("gap", "conflict") and finding.case]
     for finding in failing:
         case = parse_yaml(finding.case, "case").items("cases")[0].fields("a case", ("case", "as_at", "facts", "expect"))
