@@ -207,13 +207,13 @@ class Policy:
         """
         place = bisect_right(self.changes, day) - 1
         begins = self.changes[max(place, 0)]
-        if begins not in self._slices:
-            self._slices[begins] = self._slice(begins)
-        if place < 0 or not self._slices[begins].rules:
+        if place >= 0 and begins in self._slices:
+            return self._slices[begins]
+        if place < 0 or not any(rule.starts <= day < rule.ends for rule in self.rules):
             first, last = min(rule.starts for rule in self.rules), max(rule.ends for rule in self.rules)
             ended = f" and have ended by {last}" if last != FAR else ""
             raise NotInForce(f"{self.name} has no rules in force on {day}; they begin on {first}{ended}.")
-        return self._slices[begins]
+        return self._slices.setdefault(begins, self._slice(begins))
 
     def _slice(self, day: date) -> Slice:
         bounds = {name: value for name, parameter in self.parameters.items() if (value := parameter.on(day))}
