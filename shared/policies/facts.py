@@ -240,11 +240,18 @@ def read_facts(facts: Mapping[str, Fact], given: object, policy: str) -> dict[st
     """
     if not isinstance(given, Mapping):
         raise InvalidFacts(f"The facts of {policy} must be an object of names and values.", {"facts": "must be an object."})
-    try:
-        return dict(facts_schema(facts).load(dict(given)))
-    except ValidationError as error:
-        problems = {str(name): _problem(str(name), found, facts) for name, found in sorted(field_errors(error).items())}
-        raise InvalidFacts(f"{len(problems)} of the facts given to {policy} cannot be used; nothing was decided.", problems) from None
+    codes: dict[str, Code] = {}
+    problems = {str(name): _problem(str(name), None, facts) for name in given if name not in facts}
+    for name, fact in facts.items():
+        if name in given:
+            try:
+                codes[name] = fact.read(given[name])
+            except ValueError as error:
+                problems[name] = _problem(name, "Field may not be null." if given[name] is None else str(error), facts)
+    if problems:
+        count = f"{len(problems)} of the facts given to {policy}"
+        raise InvalidFacts(f"{count} cannot be used; nothing was decided.", dict(sorted(problems.items())))
+    return codes
 
 
 def field_errors(error: ValidationError) -> dict[str, Any]:

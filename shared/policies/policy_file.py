@@ -62,7 +62,7 @@ def read_policy(node: Node, facts: Mapping[str, Fact], sources: Mapping[str, Any
     used = _used(facts, rules, notices)
     accepted = tuple(replace(reading, facts=used).accepted(item, rules, order) for item in _items(found, "accepted"))
     return Policy(
-        name=found["policy"].text("policy"),
+        name=found["policy"].name("policy"),
         file=node.file,
         question=found["question"].text("question"),
         hit=found["hit"].choice("hit", HITS),
@@ -98,7 +98,7 @@ class _Reading:
         stage = found["stage"].whole("stage") if "stage" in found else 1
         askable = {**self.facts, **(self.concluded if stage > 1 else {})}
         return Rule(
-            id=found["id"].text("id"),
+            id=found["id"].name("id"),
             starts=starts,
             ends=ends,
             stage=stage,
@@ -121,19 +121,19 @@ class _Reading:
         askable = {**self.facts, **self.concluded}
         when = read_condition(found["when"], askable, self.parameters)
         unless = read_condition(found["unless"], askable, self.parameters) if "unless" in found else False
-        return Notice(found["id"].text("id"), starts, ends, when, unless, found["say"].text("say"), self.cite(found["cite"]))
+        return Notice(found["id"].name("id"), starts, ends, when, unless, found["say"].text("say"), self.cite(found["cite"]))
 
     def order(self, node: Node) -> Order:
         found = node.fields("an order", ("id", "earlier", "later", "because", "cite"))
         dates = [name for name, field in self.outcome.items() if field.type == "date"]
         earlier, later = (found[end].choice(end, dates) for end in ("earlier", "later"))
-        return Order(found["id"].text("id"), earlier, later, found["because"].text("because"), self.cite(found["cite"]))
+        return Order(found["id"].name("id"), earlier, later, found["because"].text("because"), self.cite(found["cite"]))
 
     def accepted(self, node: Node, rules: tuple[Rule, ...], order: tuple[Order, ...]) -> Accepted:
         found = node.fields("an accepted finding", ("id", "finding", "because", "cite"), ("rules", "when"))
         known = [*(rule.id for rule in rules), *(claim.id for claim in order), *self.outcome, *self.parameters]
         return Accepted(
-            found["id"].text("id"),
+            found["id"].name("id"),
             found["finding"].choice("finding", FINDINGS),
             frozenset(item.choice("rules", known) for item in _items(found, "rules")),
             read_condition(found["when"], self.facts, self.parameters) if "when" in found else True,

@@ -23,6 +23,7 @@ DATE = "$date"
 
 Plain = None | bool | int | str | date
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _INTEGER = re.compile(r"[-+]?\d+")
 
 
@@ -67,6 +68,13 @@ class Node:
         if not isinstance(self.value, str) or not self.value.strip():
             self.fail(f"{what} must be text, not {self.shown()}.")
         return self.value.strip()
+
+    def name(self, what: str) -> str:
+        """The name that stands here: lower-case words joined by hyphens, such as are told apart in any engine, URL and file."""
+        word = self.text(what)
+        if not _NAME.fullmatch(word):
+            self.fail(f"{what} must be named in lower-case-words-with-hyphens, not “{word}”.")
+        return word
 
     def day(self, what: str) -> date:
         """The date that stands here."""

@@ -70,14 +70,14 @@ def read_reference(node: Node, sources: Mapping[str, Any], entries: Mapping[str,
         if record.id in records:
             item.fail(f"the record “{record.id}” stands here a second time.")
         records[record.id] = record
-    return Reference(found["reference"].text("reference"), node.file, found["title"].text("title"), tuple(records.values()))
+    return Reference(found["reference"].name("reference"), node.file, found["title"].text("title"), tuple(records.values()))
 
 
 def _record(node: Node, cite: Citing) -> Record:
     found = node.fields("a record", ("id", "says", "cite"), ("values", "see"))
     values = {name: _value(name, value) for name, value in (found["values"].entries("values") if "values" in found else {}).items()}
     see = tuple(cite(item) for item in found["see"].items("see")) if "see" in found else ()
-    return Record(found["id"].text("id"), found["says"].text("says"), values, cite(found["cite"]), see)
+    return Record(found["id"].name("id"), found["says"].text("says"), values, cite(found["cite"]), see)
 
 
 def _value(name: str, node: Node) -> Any:
