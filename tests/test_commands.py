@@ -11,6 +11,7 @@ from services.command import services_by_policy
 from services.policies.cases import cases_file
 from services.policies.editions import read_edition
 from shared.policies import load_sources
+from shared.policies.policy_file import citing
 from shared.policies.reading import parse_yaml
 from shared.policies.references import read_reference
 from tests.helpers import HOUSE
@@ -126,7 +127,7 @@ records:
     cite: {source: TOOLKIT, section: Sizes, entry: price}
     see: [{source: TOOLKIT, section: Sizes, entry: limit}]
 """
-    reference = read_reference(parse_yaml(text, "reference/prices.yaml"), load_sources(), ENTRIES)
+    reference = read_reference(parse_yaml(text, "reference/prices.yaml"), citing(load_sources(), ENTRIES))
     monkeypatch.setattr(
         "services.policies.commands.load_references", lambda service: {"prices": reference} if service == "deadlines" else {}
     )

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from services import __main__ as command
 from services.house import SERVICES
+from services.policies.coverage import covered
 from shared import events
 from shared.organisations import NATIONAL_BODY, names_by_code
 from shared.policies import load_policies, load_sources
@@ -105,3 +106,17 @@ def test_every_module_opens_with_what_it_is_for() -> None:
     files: list[Path] = [file for folder in ("shared", "services", "tests") for file in (HOUSE / folder).rglob("*.py")]
     bare = [file for file in files if not file.read_text(encoding="utf-8").lstrip().startswith('"""')]
     assert [str(file.relative_to(HOUSE)) for file in bare] == []
+
+
+def test_the_changelog_names_every_policy_with_its_service_and_its_first_day() -> None:
+    text = (HOUSE / "CHANGELOG.md").read_text(encoding="utf-8")
+    for service in SERVICES:
+        for policy in load_policies(service).values():
+            first = min(rule.starts for rule in policy.rules)
+            assert f"| `{policy.name}` | {service} | {first} |" in text, policy.name
+
+
+def test_every_entry_of_the_catalogue_is_accounted_for() -> None:
+    counted = covered()
+    assert counted["total"]["entries"] == 309
+    assert [entry for entry in counted["entries"] if entry["problem"]] == []

@@ -17,7 +17,7 @@ from shared.policies import HOUSE, load_sources
 from shared.policies.catalogue import load_catalogue
 from shared.policies.facts import declared_facts
 from shared.policies.policy import Policy, Slice
-from shared.policies.policy_file import read_policy
+from shared.policies.policy_file import citing, read_policy
 from shared.policies.reading import Node, read_yaml, suggest
 
 
@@ -77,7 +77,7 @@ def _from_file(path: Path) -> Policy:
     if not path.is_file():
         raise click.UsageError(f"there is no file {path}; name a policy file, or a policy as POLICY@DATE.")
     node = read_yaml(path)
-    return read_policy(node, declared_facts(read_yaml(_facts_file(path, node))), load_sources(), load_catalogue())
+    return read_policy(node, declared_facts(read_yaml(_facts_file(path, node))), citing(load_sources(), load_catalogue()))
 
 
 def _facts_file(path: Path, node: Node) -> Path:

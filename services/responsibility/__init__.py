@@ -1,7 +1,9 @@
 """responsibility: who owns this concern, the dean or the employer? Who decides, what must happen first, who must be told?
 
 * **Hears** concerns, by pseudonymous reference only.
-* **Decides** ``policies/concern.yaml``.
+* **Decides** who owns a concern (``policies/concern.yaml``) and, asked by a person, which step may be taken next
+  (``concern-steps``), who does what (``lead-employer-split``, ``contract-roles``, ``lead-provider-structure``,
+  ``conflict-of-interest``, ``recommendation-owner``) and whether a meeting is quorate (``quorum``).
 * **Says** responsibility.assigned, once the facts decide it.
 
 Start reading at ``app.py``.

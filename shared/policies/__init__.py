@@ -26,7 +26,7 @@ from shared.errors import PolicyError
 from shared.policies.catalogue import load_catalogue
 from shared.policies.facts import Fact, declared_facts
 from shared.policies.policy import Policy
-from shared.policies.policy_file import read_policy
+from shared.policies.policy_file import as_cited, citing, read_policy
 from shared.policies.reading import DATE, Node, read_yaml
 from shared.policies.references import Reference, read_reference
 
@@ -52,7 +52,8 @@ def load_policies(service: str) -> dict[str, Policy]:
     """
     folder = HOUSE / "services" / service
     facts = declared_facts(_read(folder / "facts.yaml"))
-    policies = [read_policy(_read(file), facts, load_sources(), load_catalogue()) for file in sorted((folder / "policies").glob("*.yaml"))]
+    cite = citing(load_sources(), load_catalogue())
+    policies = [read_policy(_read(file), facts, cite) for file in sorted((folder / "policies").glob("*.yaml"))]
     for policy in policies:
         if policy.name != Path(policy.file).stem:
             raise PolicyError(policy.file, 1, f"the policy is called “{policy.name}”; its file must have the same name.")
@@ -66,7 +67,7 @@ def load_references(service: str) -> dict[str, Reference]:
     :raises PolicyError: for the first file that cannot be used.
     """
     files = sorted((HOUSE / "services" / service / "reference").glob("*.yaml"))
-    references = [read_reference(_read(file), load_sources(), load_catalogue()) for file in files]
+    references = [read_reference(_read(file), citing(load_sources(), load_catalogue())) for file in files]
     for reference in references:
         if reference.name != Path(reference.file).stem:
             raise PolicyError(reference.file, 1, f"the reference is called “{reference.name}”; its file must have the same name.")
@@ -77,7 +78,7 @@ def policy_from_canonical(canonical: str, file: str) -> Policy:
     """The policy whose canonical form was stored with a decision; its edition is the same as then."""
     stored = json.loads(canonical)
     facts = {name: Fact(name, **{**declared, "choices": tuple(declared["choices"])}) for name, declared in stored["facts"].items()}
-    return read_policy(_node(stored["policy"], file), facts, load_sources(), load_catalogue())
+    return read_policy(_node(stored["policy"], file), facts, as_cited)
 
 
 def _read(path: Path) -> Node:

@@ -30,19 +30,19 @@ from shared.policies.policy import (
 )
 from shared.policies.reading import Node, suggest
 
+Citing = Callable[[Node], Citation]
 
-def read_policy(node: Node, facts: Mapping[str, Fact], sources: Mapping[str, Any], entries: Mapping[str, Entry]) -> Policy:
+
+def read_policy(node: Node, facts: Mapping[str, Fact], cite: Citing) -> Policy:
     """The policy that stands in a file.
 
     :param facts: the service's declared facts.
-    :param sources: the documents that may be cited, by key (``shared/sources.yaml``).
-    :param entries: the catalogue's entries that may be cited, by name (``shared/catalogue/``).
+    :param cite: how its citations are read: :func:`citing`, or :func:`as_cited` for an edition that was checked when it was new.
     :raises PolicyError: with file, line, what was wrong and what would be right.
     """
     keys = ("policy", "question", "hit", "outcome", "rules")
     found = node.fields("a policy", keys, ("parameters", "notices", "order", "accepted"))
     outcome = read_outcome(found["outcome"])
-    cite = citing(sources, entries)
     parameters = {name: _parameter(name, entry, cite) for name, entry in _entries(found.get("parameters"), "parameters").items()}
     typed = {name: Fact(name, parameter.type, "") for name, parameter in parameters.items()}
     concluded = {name: _as_fact(field) for name, field in outcome.items() if field.type not in ("list", "duration")}
@@ -77,7 +77,6 @@ def read_policy(node: Node, facts: Mapping[str, Fact], sources: Mapping[str, Any
     )
 
 
-Citing = Callable[[Node], Citation]
 OWN = "TRIPARTITE"
 """The source of this project's own settings; their entries are named where they are used."""
 
@@ -166,23 +165,33 @@ def _days(found: Mapping[str, Node]) -> tuple[date, date]:
     return starts, ends
 
 
+def as_cited(node: Node) -> Citation:
+    """A citation as it stands."""
+    found = node.fields("a citation", ("source", "section", "entry"), ("outside",))
+    outside = found["outside"].flag("outside") if "outside" in found else False
+    return Citation(found["source"].text("source"), found["section"].text("section"), found["entry"].text("entry"), outside)
+
+
 def citing(sources: Mapping[str, Any], entries: Mapping[str, Entry]) -> Citing:
-    """How a citation is read: its source and its catalogue entry are known, and belong together."""
+    """How a citation is read: its source and its catalogue entry are known, and belong together.
+
+    :param sources: the documents that may be cited, by key (``shared/sources.yaml``).
+    :param entries: the catalogue's entries that may be cited, by name (``shared/catalogue/``).
+    """
 
     def cite(node: Node) -> Citation:
-        found = node.fields("a citation", ("source", "section", "entry"), ("outside",))
-        source = found["source"].text("source")
+        cited = as_cited(node)
+        source, entry, outside = cited.source, cited.entry, cited.outside
+        found = node.entries("a citation")
         if source not in sources:
             found["source"].fail(f"“{source}” is not in shared/sources.yaml{suggest(source, sources)}.")
-        outside = found["outside"].flag("outside") if "outside" in found else False
         if outside is not bool(sources[source]["outside"]):
             node.fail(f"{source} {'is' if not outside else 'is not'} a source from outside the five documents; set outside: accordingly.")
-        entry = found["entry"].text("entry")
         if entry not in entries and source != OWN:
             found["entry"].fail(f"“{entry}” is no entry of the catalogue{suggest(entry, entries)}; see shared/catalogue/.")
         if source != OWN and source not in entries[entry].sources:
             found["entry"].fail(f"“{entry}” is an entry of {' and '.join(entries[entry].sources)}, not of {source}.")
-        return Citation(source, found["section"].text("section"), entry, outside)
+        return cited
 
     return cite
 

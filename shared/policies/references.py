@@ -16,9 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.policies.catalogue import Entry
 from shared.policies.policy import Citation
-from shared.policies.policy_file import Citing, citing
+from shared.policies.policy_file import Citing
 from shared.policies.reading import Node
 
 
@@ -57,13 +56,12 @@ class Reference:
         return {"reference": self.name, "title": self.title, "records": records}
 
 
-def read_reference(node: Node, sources: Mapping[str, Any], entries: Mapping[str, Entry]) -> Reference:
+def read_reference(node: Node, cite: Citing) -> Reference:
     """The reference that stands in a file.
 
     :raises PolicyError: with file, line, what was wrong and what would be right.
     """
     found = node.fields("a reference", ("reference", "title", "records"))
-    cite = citing(sources, entries)
     records: dict[str, Record] = {}
     for item in found["records"].items("records"):
         record = _record(item, cite)

@@ -13,7 +13,7 @@ from shared.policies import load_sources
 from shared.policies.catalogue import Entry
 from shared.policies.facts import Fact, declared_facts
 from shared.policies.policy import Policy
-from shared.policies.policy_file import read_policy
+from shared.policies.policy_file import citing, read_policy
 from shared.policies.reading import parse_yaml
 from shared.wire import Message
 from shared.worker import Say, Service, Worker
@@ -31,7 +31,7 @@ FACTS: dict[str, Fact] = declared_facts(parse_yaml(FACTS_TEXT, "facts.yaml"))
 
 ENTRIES = {
     name: Entry(name, "0.0", "MUST", False, ("TOOLKIT", "MHPS"), "Sizes", "What the small policy stands on.", "", "catalogue.yaml", 1)
-    for name in ("limit", "price", "small", "large", "little")
+    for name in ("limit", "price", "small", "large", "little", "e")
 }
 
 POLICY = """\
@@ -65,7 +65,7 @@ rules:
 
 def a_policy(text: str = POLICY) -> Policy:
     """The policy of a text, over the facts above."""
-    return read_policy(parse_yaml(text, "policies/size.yaml"), FACTS, load_sources(), ENTRIES)
+    return read_policy(parse_yaml(text, "policies/size.yaml"), FACTS, citing(load_sources(), ENTRIES))
 
 
 def changed(*changes: tuple[str, str], text: str = POLICY) -> str:

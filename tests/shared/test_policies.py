@@ -11,7 +11,7 @@ from shared.errors import NotInForce, PolicyError
 from shared.policies import load_policies, load_sources, policy_from_canonical
 from shared.policies.facts import declared_facts
 from shared.policies.policy import Policy
-from shared.policies.policy_file import read_policy
+from shared.policies.policy_file import citing, read_policy
 from shared.policies.reading import parse_yaml
 from tests.shared.scratch import ENTRIES, FACTS_TEXT, POLICY, a_policy, changed
 
@@ -178,7 +178,7 @@ def test_whatever_matters_makes_another_edition(old: str, new: str) -> None:
 def test_another_question_or_domain_of_a_fact_that_is_asked_makes_another_edition_and_of_one_that_is_not_does_not() -> None:
     def edition(text: str) -> str:
         node = parse_yaml(POLICY, "policies/size.yaml")
-        return read_policy(node, declared_facts(parse_yaml(text, "facts.yaml")), load_sources(), ENTRIES).edition
+        return read_policy(node, declared_facts(parse_yaml(text, "facts.yaml")), citing(load_sources(), ENTRIES)).edition
 
     assert edition(changed(("at_most: 10", "at_most: 11"), text=FACTS_TEXT)) != a_policy().edition
     assert edition(changed(("How many are there?", "How many?"), text=FACTS_TEXT)) != a_policy().edition
