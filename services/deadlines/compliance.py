@@ -1,7 +1,7 @@
 """Was it on time, by host, and whose lateness was it? Exact fractions of what was due, never of what was planned.
 
 A duty counts once its due day is over, or once it was met before. Withdrawn placements and ended revisions do not count. Nothing due is
-*no data*, not 100 %. The target is the policy's ``on-time-target`` (``kpi-cop-90``): met at exactly 90 %.
+*no data*, not 100 %. The target is that of the policy on-time-targets (``kpi-cop-90``): met at exactly 90 %.
 """
 
 from collections import Counter

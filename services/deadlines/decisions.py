@@ -28,6 +28,7 @@ from shared.rules import Decision
 from shared.worker import Say
 
 POLICY = "placement-deadlines"
+TARGETS = "on-time-targets"
 
 
 @dataclass
@@ -153,18 +154,18 @@ def _set(file: PlacementFile, rule: str, duty: dict[str, Any], decision_id: str,
 
 def approaching_notice(day: date) -> int:
     """How many days before the due day a reminder goes out."""
-    return int(_parameter("approaching-notice", day))
+    return _parameter(POLICY, "approaching-notice", day)
 
 
 def on_time_target(day: date) -> int:
-    """The share of documents, in percent, that should be on time (``kpi-cop-90``)."""
-    return int(_parameter("on-time-target", day))
+    """The share of doctors, in percent, who should have had all three documents on time (``kpi-cop-90``)."""
+    return _parameter(TARGETS, "bundle-target", day)
 
 
-def _parameter(name: str, day: date) -> Any:
-    value = load_policies("deadlines")[POLICY].parameters[name].on(day)
-    assert value is not None, f"{name} has a value on every day on which the policy is in force"
-    return value.value
+def _parameter(policy: str, name: str, day: date) -> int:
+    value = load_policies("deadlines")[policy].parameters[name].on(day)
+    assert value is not None, f"{name} has a value on every day on which {policy} is in force"
+    return int(value.value)
 
 
 # ---- a placement was withdrawn, a document was issued --------------------------------------------------------------
