@@ -1,11 +1,15 @@
 """Facts -> Decision: two engines, one answer.
 
 =================  =================================================================================================
-decision.py        ``decide``: conclude, compare the engines, explain
-conclusion.py      what the rules conclude, and which missing facts matter
-explanation.py     why, why not, and what would change it
-completions.py     what could the missing facts still change? Exactly
+decision.py        ``decide``: find the answer to the classes of the facts, compare the engines, fill the answer in
 engine.py          durable_rules in the shape that holds up; the only file that knows it
+evaluator.py       three-valued logic, compiled
+prepared.py        what of a slice is worked out once and kept
+classes.py         the classes of values that a slice can tell apart
+conclusion.py      what the rules conclude, and which missing facts matter
+completions.py     what could the missing facts still change? Exactly
+explanation.py     why, why not, and what would change it
+drafts.py          JSON with blanks for what differs within a class
 =================  =================================================================================================
 """
 

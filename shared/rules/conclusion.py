@@ -6,6 +6,8 @@ Pure; the slice has resolved the day before.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from shared.errors import PolicyConflict, PolicyGap
@@ -14,6 +16,7 @@ from shared.policies.facts import Code
 from shared.policies.outcomes import NOT_KNOWN, Computed, Field, dates_asked
 from shared.policies.policy import Policy, Rule, Slice
 from shared.rules.completions import Diagram, Leaf, diagram, leaves, matters, restricted
+from shared.rules.drafts import Day, Draft
 
 Facts = Mapping[str, Code]
 
@@ -31,6 +34,16 @@ class Found:
     holds: Mapping[str, bool | None]
     counts: frozenset[str]
     diagrams: tuple[Diagram, ...] = ()
+
+    @cached_property
+    def certain(self) -> frozenset[str]:
+        """The rules that hold."""
+        return frozenset(rule for rule, state in self.holds.items() if state)
+
+    @cached_property
+    def open(self) -> frozenset[str]:
+        """The rules that may still hold or not."""
+        return frozenset(rule for rule, state in self.holds.items() if state is None)
 
 
 def conclude(slice_: Slice, known: Facts) -> Found:
@@ -122,16 +135,26 @@ def most_decisive_first(slice_: Slice, found: Found) -> list[str]:
     return sorted(found.needs, key=lambda name: (left_after(name), order.index(name)))
 
 
-def shown_outcome(policy: Policy, values: Mapping[str, Any], known: Facts) -> dict[str, Any]:
-    """The outcome as JSON, in the order of its declaration, with dates computed."""
-    return {
-        name: NOT_KNOWN if values[name] == NOT_KNOWN else field.show(_computed(values[name], known))
-        for name, field in policy.outcome.items()
-        if name in values
-    }
+def drafted_outcome(policy: Policy, values: Mapping[str, Any], fixed: Facts = MappingProxyType({})) -> dict[str, Any]:
+    """The outcome as JSON, in the order of its declaration, with blanks for its dates.
+
+    :param fixed: facts whose value is already settled here; the dates of the others are computed when the draft is filled.
+    """
+    return {name: _drafted(field, values[name], fixed) for name, field in policy.outcome.items() if name in values}
 
 
-def _computed(value: Any, known: Facts) -> Any:
+def _drafted(field: Field, value: Any, fixed: Facts) -> Any:
     if isinstance(value, Computed):
-        return value.on(int(known[value.fact]))
-    return tuple(_computed(part, known) for part in value) if isinstance(value, tuple) else value
+        return Day(value, fixed.get(value.fact))
+    if value == NOT_KNOWN:
+        return NOT_KNOWN
+    if field.type == "list":
+        return [
+            {part.name: _drafted(part, item[part.name], fixed) for part in field.record if part.name in item} for item in map(dict, value)
+        ]
+    return field.show(value)
+
+
+def shown_outcome(policy: Policy, values: Mapping[str, Any], known: Facts) -> dict[str, Any]:
+    """The outcome as JSON, with its dates computed."""
+    return Draft(drafted_outcome(policy, values)).filled({}, known)

@@ -1,21 +1,25 @@
 """Facts in, decision out: which rule, from which page, in force on which day, on which facts, and what would change it.
 
-:func:`decide` reads top to bottom as the product's promise: resolve the day, settle what is assumed, let both engines say which
-rules hold and refuse a disagreement, conclude, explain. It is pure: the day, the time and the id are arguments.
+:func:`decide` reads top to bottom as the product's promise: resolve the day, find the answer, let both engines say which rules hold
+and refuse a disagreement, fill the answer in. It is pure: the day, the time and the id are arguments.
+
+What is remembered, and what is not: conclusion and explanation are those of the *classes* of the facts, worked out for the first
+facts of these classes and kept (prepared.py). For every decision, on the very facts, the evaluator says which rules hold, and
+durable_rules fires; the three must agree. The values that are shown and the dates computed from them are those of the very facts.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NoReturn
 
 from shared.errors import EnginesDisagree
 from shared.policies.facts import Code
-from shared.policies.policy import Policy, Rule, Slice
+from shared.policies.policy import Policy, Slice
 from shared.rules import engine
-from shared.rules.conclusion import Facts, Found, conclude, most_decisive_first, shown_outcome
-from shared.rules.explanation import Explanation
+from shared.rules.conclusion import Facts, Found
+from shared.rules.prepared import Answer, Prepared, Stage, prepare
 
 
 @dataclass(frozen=True)
@@ -48,71 +52,58 @@ def decide(policy: Policy, facts: Facts, as_at: date, *, made_at: str, id: str) 
     :raises NotInForce: no rules on that day.
     :raises DecisionError: the engines disagree, or the policy contradicts itself or says nothing.
     """
-    slice_ = policy.on(as_at)
-    facts = {name: facts[name] for name in policy.facts if name in facts}
-    assumed = {
-        name: fact.assumed for name, fact in policy.facts.items() if name in slice_.asked and name not in facts and fact.assumed is not None
-    }
-    known = {**facts, **assumed}
-    found = conclude(slice_, known)
-    check_engines(slice_, known, found)
-    explain = Explanation(slice_, facts, known, found)
-    return Decision(
-        {
-            "id": id,
-            "policy": policy.name,
-            "edition": policy.edition,
-            "as_at": as_at.isoformat(),
-            "made_at": made_at,
-            "status": "undetermined" if found.needs else "decided",
-            "facts": {name: policy.facts[name].show(code) for name, code in facts.items()},
-            "outcome": None if found.needs else shown_outcome(policy, found.values, known),
-            "because": explain.because(),
-            "why_not": explain.why_not(),
-            "would_change": [] if found.needs else explain.would_change(),
-            "assumed": [
-                {"fact": name, "value": policy.facts[name].show(code), "because": policy.facts[name].assumed_because}
-                for name, code in assumed.items()
-            ],
-            "needs": [
-                {"fact": name, "ask": policy.facts[name].ask, **_options(policy, name)} for name in most_decisive_first(slice_, found)
-            ],
-            "notices": explain.notices(),
-        }
-    )
-
-
-def _options(policy: Policy, name: str) -> dict[str, Any]:
-    fact = policy.facts[name]
-    return {"type": fact.type, **({"one_of": list(fact.choices)} if fact.choices else {})}
+    prepared = prepare(policy.on(as_at))
+    answer = prepared.answer(facts)
+    known = {name: facts[name] for name in answer.given} | answer.assumed
+    check_evaluator(prepared, known, answer)
+    check_engines(prepared.slice_, known, answer.found)
+    shown = {name: policy.facts[name].show(known[name]) for name in answer.blank}
+    body = answer.body.filled(shown, known)
+    body["id"], body["as_at"], body["made_at"] = id, as_at.isoformat(), made_at
+    return Decision(body)
 
 
 # ---- two engines, one answer ------------------------------------------------------------------------------------
 
 
+def check_evaluator(prepared: Prepared, known: Facts, answer: Answer) -> None:
+    """Let the evaluator say of the very facts which rules hold, and compare that with what is kept for their classes.
+
+    :raises EnginesDisagree: naming the rules; nothing may be stored.
+    """
+    states = prepared.evaluate(known)
+    if states != answer.states:
+        rules = zip(prepared.slice_.rules, states, answer.states, strict=True)
+        _refuse(prepared.slice_, "the evaluator and the answer that was kept", {rule.id for rule, one, other in rules if one != other})
+
+
 def check_engines(slice_: Slice, known: Facts, found: Found) -> None:
     """Let durable_rules say which rules hold, stage by stage, and compare every rule that is definite.
 
-    :raises EnginesDisagree: naming the rules and both answers; nothing may be stored.
+    :raises EnginesDisagree: naming the rules; nothing may be stored.
     """
-    message = dict(known)
-    for stage in sorted({rule.stage for rule in slice_.rules}):
-        members = [rule for rule in slice_.rules if rule.stage == stage]
-        key = (slice_.policy.edition, slice_.starts, stage)
-        fired = engine.holding(key, {rule.id: rule.when for rule in members}, message)
-        wrong = [rule.id for rule in members if found.holds[rule.id] is not None and found.holds[rule.id] is not (rule.id in fired)]
-        if wrong:
-            raise EnginesDisagree(
-                f"{slice_.policy.name} as at {slice_.starts}: durable_rules and the evaluator disagree on {', '.join(wrong)}; "
-                "the decision is refused and nothing is stored."
-            )
-        message |= _passed_on(slice_, members, fired, found.holds)
+    message = known
+    fired: set[str] = set()
+    for stage in prepare(slice_).stages:
+        fired |= engine.holding(stage.key, stage.conditions, message)
+        if stage.passed_on:
+            message = {**message, **_passed_on(stage, fired, found)}
+    wrong = (fired ^ found.certain) - found.open
+    if wrong:
+        _refuse(slice_, "durable_rules and the evaluator", wrong)
 
 
-def _passed_on(slice_: Slice, members: list[Rule], fired: set[str], holds: Mapping[str, bool | None]) -> dict[str, Code]:
+def _passed_on(stage: Stage, fired: set[str], found: Found) -> dict[str, Code]:
     """The scalars that a stage passes to the next: concluded by rules that fired and that nothing can still override."""
     passed: dict[str, Code] = {}
-    for rule in members:
-        if rule.id in fired and not any(other.id in fired or holds[other.id] is None for other in slice_.above(rule)):
-            passed |= {name: value for name, value in rule.then.items() if isinstance(value, int | str)}
+    for rule, (scalars, above) in stage.passed_on.items():
+        if rule in fired and above.isdisjoint(fired) and above.isdisjoint(found.open):
+            passed |= scalars
     return passed
+
+
+def _refuse(slice_: Slice, judges: str, wrong: set[str]) -> NoReturn:
+    named = ", ".join(rule.id for rule in slice_.rules if rule.id in wrong)
+    raise EnginesDisagree(
+        f"{slice_.policy.name} as at {slice_.starts}: {judges} disagree on {named}; the decision is refused and nothing is stored."
+    )

@@ -17,8 +17,11 @@ The layout was checked against 2.0.28 only; another version is refused at import
 import json
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from importlib.metadata import version
+from json.encoder import encode_basestring_ascii as quoted
 from threading import RLock
+from typing import NamedTuple
 
 import durable_rules_engine
 
@@ -31,6 +34,9 @@ MOST_CONJUNCTIONS = 60
 MOST_RULESETS = 256
 _SESSION = "0"
 _ALWAYS = "always"
+_NO_ID = ""
+_PREFIX = "f_"
+_OPENING = f'{{"id":"{_SESSION}","sid":"{_SESSION}","{_ALWAYS}":1'
 _OPERATORS = {"is_not": "$neq", "at_most": "$lte", "less_than": "$lt", "at_least": "$gte", "more_than": "$gt"}
 
 if version("durable_rules") != VERSION:
@@ -40,7 +46,14 @@ if version("durable_rules") != VERSION:
     )
 
 _lock = RLock()
-_rulesets: "OrderedDict[tuple[object, ...], int]" = OrderedDict()
+_rulesets: "OrderedDict[tuple[object, ...], _Ruleset]" = OrderedDict()
+
+
+class _Ruleset(NamedTuple):
+    """A ruleset that the engine holds, and what each of its rules stands for: name, as JSON has it -> id of a condition, or none."""
+
+    handle: int
+    ids: Mapping[str, str]
 
 
 def holding(key: tuple[object, ...], conditions: Mapping[str, Condition], message: Mapping[str, Code]) -> set[str]:
@@ -51,42 +64,60 @@ def holding(key: tuple[object, ...], conditions: Mapping[str, Condition], messag
     :param message: the facts that are known; a property that is not there makes every test on it fail.
     :raises EngineFailure: the engine gave an answer that the safe shape does not allow; the ruleset is thrown away.
     """
-    body = json.dumps({"id": _SESSION, "sid": _SESSION, _ALWAYS: 1, **{f"f_{name}": code for name, code in message.items()}})
+    body = _body(message)
     with _lock:
-        handle = _ruleset(key, conditions)
+        ruleset = _ruleset(key, conditions)
         try:
-            fired = _run(handle, body)
+            return _run(ruleset, body)
         except Exception as error:
             del _rulesets[key]
             raise EngineFailure(f"durable_rules could not decide {key}: {error!r}.") from error
-    return {name.split("#")[0] for name in fired if name != _ALWAYS}
 
 
-def _run(handle: int, body: str) -> list[str]:
+def _body(message: Mapping[str, Code]) -> str:
+    """The message as JSON, put together by hand because it is flat: integers, and text that is quoted as JSON has it."""
+    properties = [
+        f",{_property(name)}:{quoted(code)}" if isinstance(code, str) else f",{_property(name)}:{code:d}" for name, code in message.items()
+    ]
+    return _OPENING + "".join(properties) + "}"
+
+
+@lru_cache(4096)
+def _property(name: str) -> str:
+    return quoted(_PREFIX + name)
+
+
+def _run(ruleset: _Ruleset, body: str) -> set[str]:
+    handle, ids = ruleset
     result, state = durable_rules_engine.assert_fact(handle, body)
     try:
         if result:
             raise EngineFailure(f"the message was answered with {result}.")
-        fired: list[str] = []
+        fired: set[str] = set()
         started = durable_rules_engine.start_action_for_state(handle, state)
         action = started[1] if started else None
-        while action:
-            fired.extend(json.loads(action))
+        while action:  # {"name":{"m":…}}; a name in any other shape is none of the ruleset's
+            fired.add(ids[action[2 : action.index('":', 2)]])
             action = durable_rules_engine.complete_and_start_action(handle, state)
-        if _ALWAYS not in fired:
+        if _NO_ID not in fired:
             raise EngineFailure("the rule that always holds was not fired.")
+        fired.discard(_NO_ID)
         return fired
     finally:
         durable_rules_engine.delete_state(handle, _SESSION)
 
 
-def _ruleset(key: tuple[object, ...], conditions: Mapping[str, Condition]) -> int:
-    if key not in _rulesets:
-        if len(_rulesets) >= MOST_RULESETS:
-            durable_rules_engine.delete_ruleset(_rulesets.popitem(last=False)[1])
-        _rulesets[key] = durable_rules_engine.create_ruleset("-".join(map(str, key)), json.dumps(definition(conditions)))
-    _rulesets.move_to_end(key)
-    return _rulesets[key]
+def _ruleset(key: tuple[object, ...], conditions: Mapping[str, Condition]) -> _Ruleset:
+    found = _rulesets.get(key)
+    if found is not None:
+        _rulesets.move_to_end(key)
+        return found
+    if len(_rulesets) >= MOST_RULESETS:
+        durable_rules_engine.delete_ruleset(_rulesets.popitem(last=False)[1].handle)
+    rules = definition(conditions)
+    handle = durable_rules_engine.create_ruleset("-".join(map(str, key)), json.dumps(rules))
+    _rulesets[key] = made = _Ruleset(handle, {quoted(name)[1:-1]: name.rpartition("#")[0] for name in rules})
+    return made
 
 
 def definition(conditions: Mapping[str, Condition]) -> dict[str, object]:
@@ -120,5 +151,5 @@ def _engine_rule(conjunction: Iterable[Test]) -> dict[str, object]:
 
 
 def _engine_test(test: Test) -> dict[str, object]:
-    name = f"f_{test.fact}"
+    name = _PREFIX + test.fact
     return {name: test.bound} if test.operator == "is" else {_OPERATORS[test.operator]: {name: test.bound}}

@@ -1,5 +1,10 @@
-"""Why, why not, and what would change it: the parts of a decision that are there for a person."""
+"""Why, why not, and what would change it: the parts of a decision that are there for a person.
 
+They are the same for all facts of the same classes (classes.py), so they are drafted once, from any facts of these classes; what is
+shown of the facts themselves, and dates computed from them, stays blank (drafts.py).
+"""
+
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +14,8 @@ from shared.policies.conditions import truth
 from shared.policies.facts import ORDERED, Code
 from shared.policies.outcomes import NOT_KNOWN, Field, dates_asked
 from shared.policies.policy import Rule, Slice
-from shared.rules.conclusion import Facts, Found, conclude, most_decisive_first, shown_outcome
+from shared.rules.conclusion import Facts, Found, drafted_outcome, most_decisive_first
+from shared.rules.drafts import Given, Nearer
 
 _WORDS = {
     "is": "{}",
@@ -23,12 +29,22 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why, why not, and what would change it."""
+    """Why, why not, and what would change it, as drafts.
+
+    ``known`` is what was given and, for facts that were not, what is assumed. ``blank`` are the given facts whose value stays blank;
+    that of the others follows from its class. ``conclude`` gives what other facts conclude.
+    """
 
     slice_: Slice
     given: Facts
     known: Facts
     found: Found
+    blank: Container[str]
+    conclude: Callable[[Facts], Found]
+
+    def facts(self) -> dict[str, Any]:
+        """The facts that were given."""
+        return {name: self._was(name, code) for name, code in self.given.items()}
 
     def because(self) -> list[dict[str, Any]]:
         """The rules that count, with the facts and bounds they met."""
@@ -36,7 +52,7 @@ class Explanation:
             {
                 "rule": rule.id,
                 "says": rule.because,
-                "facts": {name: self._show(name, self.known[name]) for name in self._asked_by(rule) if name in self.known},
+                "facts": {name: self._was(name, self.known[name]) for name in self._asked_by(rule) if name in self.known},
                 "bounds": self._bounds(rule),
                 "cite": rule.cite.to_json(),
             }
@@ -83,11 +99,14 @@ class Explanation:
         return [
             {
                 "fact": test.fact,
-                "was": self._show(test.fact, said[test.fact]),
+                "was": self._was(test.fact, said[test.fact]),
                 "needed": _WORDS[test.operator].format(_worded(self._show(test.fact, test.bound))),
             }
             for test in dict.fromkeys(unmet)
         ]
+
+    def _was(self, name: str, code: Code) -> Any:
+        return Given(name) if name in self.blank else self._show(name, code)
 
     def _show(self, name: str, code: Code) -> Any:
         policy = self.slice_.policy
@@ -95,24 +114,32 @@ class Explanation:
             return code
         return policy.facts[name].show(code) if name in policy.facts else policy.outcome[name].show(code)
 
-    def would_change(self) -> list[dict[str, Any]]:
+    def would_change(self) -> list[dict[str, Any] | Nearer]:
         """For every fact that was given: the nearest value (numbers, dates) or each value (choices) that changes the outcome."""
         return [change for name in self.given if name in self.slice_.asked for change in self._changes(name)]
 
-    def _changes(self, name: str) -> list[dict[str, Any]]:
-        fact, was = self.slice_.policy.facts[name], self.known[name]
-        others = [value for value in self.slice_.asked[name] if value != was]
-        ordered = fact.type in ORDERED
-        if ordered:
-            others.sort(key=lambda value: (abs(int(value) - int(was)), -int(value)))
-        changes = (change for value in others if (change := self._change(name, value)))
-        return [found for found in [next(changes, None)] if found] if ordered else list(changes)
+    def _changes(self, name: str) -> Iterable[dict[str, Any] | Nearer]:
+        others = [value for value in self.slice_.asked[name] if value != self.known[name]]
+        if self.slice_.policy.facts[name].type in ORDERED:
+            return self._nearest(name, [int(value) for value in others])
+        return [change for value in others if (change := self._change(name, value))]
+
+    def _nearest(self, name: str, others: list[int]) -> list[dict[str, Any] | Nearer]:
+        """The change at the nearest value; where the outcome changes below and above, the value itself decides which is nearer."""
+        was = int(self.known[name])
+        below = self._first(name, (value for value in reversed(others) if value < was))
+        above = self._first(name, (value for value in others if value > was))
+        if below and above:
+            return [Nearer(name, below[0], below[1], above[0], above[1])]
+        return [found[1] for found in (below, above) if found]
+
+    def _first(self, name: str, values: Iterable[int]) -> tuple[int, dict[str, Any]] | None:
+        return next(((value, change) for value in values if (change := self._change(name, value))), None)
 
     def _change(self, name: str, value: Code) -> dict[str, Any] | None:
-        changed = {**self.known, name: value}
         shown = {"fact": name, "at": self._show(name, value)}
         try:
-            after = conclude(self.slice_, changed)
+            after = self.conclude({**self.known, name: value})
         except (PolicyGap, PolicyConflict):  # the policy has no answer there: said, and no fault of this decision
             return {**shown, "outcome": None, "needs": []}
         if after.needs:
@@ -123,7 +150,7 @@ class Explanation:
         }
         if not differing and set(after.values) == set(self.found.values):
             return None
-        return {**shown, "outcome": shown_outcome(self.slice_.policy, differing, changed)}
+        return {**shown, "outcome": drafted_outcome(self.slice_.policy, differing, {name: value})}
 
     def notices(self) -> list[dict[str, Any]]:
         """What is said beside the outcome, in the order of the file."""
