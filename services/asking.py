@@ -61,7 +61,8 @@ def ask(policy: str, facts: Sequence[str], as_at: datetime | None, as_json: bool
 def _conversation(name: str, facts: Sequence[str], as_at: datetime | None) -> "Conversation":
     policy = find_policy(name)
     now = clock_of(read_config())()
-    known = read_facts(policy.facts, _pairs(facts), policy.name)
+    given = {name: meant(policy.facts[name], words) if name in policy.facts else words for name, words in _pairs(facts).items()}
+    known = read_facts(policy.facts, given, policy.name)
     return Conversation(policy, as_at.date() if as_at else today(now), stamp(now), known)
 
 

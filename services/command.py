@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress, track
 
-from shared.errors import PolicyError, TripartiteError, UnknownPolicy, Unreachable
+from shared.errors import DecisionError, PolicyError, TripartiteError, UnknownPolicy, Unreachable
 from shared.policies import HOUSE
 from shared.policies.policy import Policy
 from shared.policies.reading import suggest
@@ -37,7 +37,7 @@ def told_plainly(command: Callable[..., None]) -> Callable[..., None]:
             command(*arguments, **options)
         except TripartiteError as error:
             click.echo(str(error), err=True)
-            sys.exit(3 if isinstance(error, Unreachable) else 1 if isinstance(error, PolicyError) else 2)
+            sys.exit(3 if isinstance(error, Unreachable) else 1 if isinstance(error, PolicyError | DecisionError) else 2)
 
     return run
 

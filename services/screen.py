@@ -60,7 +60,7 @@ def causes_table(causes: dict[str, int]) -> Table:
 
 
 def decision_panel(title: str, decision: dict[str, Any], most: int | None = None) -> Panel:
-    """A decision for a person: outcome, reason, citation, what is needed, what would change it.
+    """A decision for a person: outcome, reason, citation, notes, what is needed, what would change it.
 
     :param most: how many reasons, changes and notes to show of each; all, if left out.
     """
@@ -70,16 +70,19 @@ def decision_panel(title: str, decision: dict[str, Any], most: int | None = None
         parts += [Text(f"  ? {need['ask']}  [{need['fact']}]") for need in decision["needs"]]
     else:
         parts += [
-            Text(f"{name.replace('_', ' ')}: {value_line(value)}", style="bold") for name, value in decision["outcome"].items() if value
+            Text(f"{name.replace('_', ' ')}: {value_line(value)}", style="bold")
+            for name, value in decision["outcome"].items()
+            if value not in (None, "", [])
         ]
     for rule in decision["because"][:most]:
         parts.append(Text(f"because {rule['says']}"))
         parts.append(Text(f"  {cited(rule['cite'])}, rule {rule['rule']}, as at {decision['as_at']}", style="dim"))
+        parts += [Text(f"  see {cited(cite)}", style="dim") for cite in rule.get("see", [])]
+    parts += [Text(f"note: {notice['says']}", style="yellow") for notice in decision["notices"][:most]]
     parts += [
         Text(f"assumed {found['fact']} = {value_line(found['value'])}: {found['because']}", style="dim") for found in decision["assumed"]
     ]
     parts += [Text(f"would change at {_would_change(change)}", style="cyan") for change in decision["would_change"][:most]]
-    parts += [Text(f"note: {notice['says']}", style="yellow") for notice in decision["notices"][:most]]
     left = {name: len(decision[name]) - most for name in ("because", "would_change", "notices") if most and len(decision[name]) > most}
     if left:
         said = ", ".join(f"{count} more under {name}" for name, count in left.items())

@@ -21,7 +21,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from shared.errors import NotInForce, PolicyError
+from shared.errors import NotInForce, PolicyConflict, PolicyError, PolicyGap
 from shared.policies.conditions import Test, facts_of, tests, truth
 from shared.policies.facts import ORDERED, Code, Fact, read_facts
 from shared.policies.policy import Citation, Notice, Policy, Rule, Slice
@@ -30,6 +30,7 @@ from shared.rules import decide
 from shared.rules.conclusion import conclude
 
 STATUSES = ("decided", "undetermined", "not-in-force")
+_NOTHING: dict[str, Any] = {"outcome": None, "because": [], "needs": [], "notices": []}
 _EXPECTED = {"rules": ("because", "rule"), "needs": ("needs", "fact"), "notices": ("notices", "id")}
 
 
@@ -81,12 +82,14 @@ def plain(node: Node) -> Any:
 
 
 def decided(policy: Policy, case: Case) -> dict[str, Any]:
-    """The body of a case's decision; of a day on which the policy is not in force only the status."""
+    """The body of a case's decision; only the status where the policy is not in force, or contradicts itself or says nothing."""
     facts = read_facts(policy.facts, case.facts, policy.name)
     try:
         return dict(decide(policy, facts, case.as_at, made_at="", id="").body)
     except NotInForce:
-        return {"status": "not-in-force", "outcome": None, "because": [], "needs": [], "notices": []}
+        return {**_NOTHING, "status": "not-in-force"}
+    except (PolicyConflict, PolicyGap) as error:
+        return {**_NOTHING, "status": f"no answer ({error})"}
 
 
 def verdict(policy: Policy, case: Case) -> list[str]:
@@ -142,7 +145,7 @@ class Measure:
 def measure(policy: Policy, cases: Iterable[Case]) -> list[Measure]:
     """How much of a policy its cases exercise: rules fired and refused, conditions and bounds both ways, days, missing facts, citations."""
     taken = [(case, decided(policy, case), read_facts(policy.facts, case.facts, policy.name)) for case in cases]
-    live = [(policy.on(case.as_at), body, facts) for case, body, facts in taken if body["status"] != "not-in-force"]
+    live = [(policy.on(case.as_at), body, facts) for case, body, facts in taken if body["status"] in ("decided", "undetermined")]
     slices = {slice_.starts: slice_ for slice_ in map(policy.on, in_force(policy))}
     return [
         _named("rules fired", policy.rules, (entry["rule"] for _, body, _ in live for entry in body["because"])),

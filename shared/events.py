@@ -302,14 +302,14 @@ class AlertSent(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AlertFailed(Event):
-    """An alert could not leave; somebody can mend the reason."""
+    """An alert could not leave; somebody can mend the reason. Without ``recipient_id`` no contact was known."""
 
     type = "alert.failed"
     about = "alert_key"
     alert_key: str
     kind: str
     regarding: str
-    recipient_id: str
+    recipient_id: str | None
     channel: str
     reason: str
 

@@ -199,7 +199,7 @@ def read_event(event: type[AnyEvent], data: object) -> AnyEvent:
         problems = dict(_said_of("data", found))
         raise MalformedEvent(f"The data does not fit {event.type}.", problems) from None
     ids = [name for name in (field.name for field in fields(event)) if name.endswith("_id") or name == event.about]
-    empty = {f"data.{name}": "must not be empty." for name in ids if not getattr(read, name).strip()}
+    empty = {f"data.{name}": "must not be empty." for name in ids if (value := getattr(read, name)) is not None and not value.strip()}
     if empty:
         raise MalformedEvent(f"The data does not fit {event.type}.", empty)
     return read

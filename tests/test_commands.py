@@ -160,7 +160,7 @@ def test_check_ends_with_1_for_a_finding_that_nobody_accepted(monkeypatch: pytes
     assert answer.exit_code == 1
     gap = next(finding for finding in said["policies"][0]["findings"] if finding["kind"] == "gap")
     assert "10000.00" in gap["says"]
-    assert f"ready to paste: {flat(gap['case']).partition(' facts:')[0]}" in flat(answer.output)
+    assert f"fails until this is mended: {flat(gap['case']).partition(' facts:')[0]}" in flat(answer.output)
     assert all(cite["entry"] in answer.output for cite in gap["cites"])
     assert "the route is concluded" not in flat(answer.output)
 

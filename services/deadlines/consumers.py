@@ -84,10 +84,10 @@ def alert_settled(known: Known, message: Message, now: datetime) -> Iterable[Say
     receipt = known.receipts.get(event.alert_key)
     if receipt is None:
         known.receipts[event.alert_key] = AlertReceipt(
-            event.alert_key, event.regarding, event.kind, event.recipient_id, event.channel, status, detail
+            event.alert_key, event.regarding, event.kind, event.recipient_id or "", event.channel, status, detail
         )
     elif receipt.status != "sent":  # an alert that went out stays so, whatever is heard late
-        receipt.recipient_id, receipt.status, receipt.detail = event.recipient_id, status, detail
+        receipt.recipient_id, receipt.status, receipt.detail = event.recipient_id or "", status, detail
     return ()
 
 

@@ -77,7 +77,7 @@ def failed(alert: Alert) -> AlertFailed:
         alert_key=alert.alert_key,
         kind=alert.kind,
         regarding=alert.regarding,
-        recipient_id=alert.recipient_id,
+        recipient_id=alert.recipient_id or None,
         channel=alert.channel,
         reason=alert.reason,
     )

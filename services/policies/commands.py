@@ -143,7 +143,7 @@ def coverage_command(whole: bool, as_json: bool) -> None:
 @as_data
 @told_plainly
 def test_command(names: Sequence[str], measured: bool, file: Path | None, as_json: bool) -> None:
-    """Decide the cases of every policy (or those named). Exit code 1 if one fails, or (with --coverage) rules or conditions lack one."""
+    """Decide the cases of every policy (or those named). Exit code 1 if one fails, or (with --coverage) something is exercised by none."""
     if file and len(names) != 1:
         raise click.UsageError("--cases holds the cases of one policy; name that policy, and no other.")
     data = tested(find_policies(names), file, measured=measured)

@@ -100,12 +100,17 @@ def _policy_lines(policy: Data) -> Iterator[str]:
 
 
 def _finding_lines(finding: Data) -> Iterator[str]:
-    yield from wrapped(f"✗ {finding['kind']} (since {finding['since']}): {finding['says']}", "  ", "    ")
+    yield from wrapped(f"✗ {finding['kind']} ({_days(finding)}): {finding['says']}", "  ", "    ")
     for cite in finding["cites"]:
         yield from wrapped(f"— {cited(cite)}", "    ", "      ")
     if finding["case"]:
-        yield "    a case that shows it, ready to paste:"
-        yield from (f"      {line}" for line in finding["case"].splitlines())
+        yield "    a case to paste, which fails until this is mended:"
+        yield from finding["case"].splitlines()
+
+
+def _days(finding: Data) -> str:
+    until = f" until {finding['until']}" if finding["until"] else ""
+    return f"since {finding['since']}{until}"
 
 
 # ---- diff ---------------------------------------------------------------------------------------------------------
@@ -136,8 +141,12 @@ def diff_lines(said: Data) -> Iterator[str]:
     yield everywhere_else if count else "No difference: proved over the declared domains."
 
 
+def _where(where: str) -> str:
+    return "Whatever the facts are" if where == "always" else f"When {where}"
+
+
 def _difference_lines(number: int, difference: Data) -> Iterator[str]:
-    yield from wrapped(f"{number}. When {difference['where']}:", "", "   ")
+    yield from wrapped(f"{number}. {_where(difference['where'])}:", "", "   ")
     for side, other in (("old", "new"), ("new", "old")):
         said = outcome_line(differing(difference[side]["outcome"], difference[other]["outcome"]))
         yield from wrapped(f"{side}: {said or 'nothing that the other has not'}", "   ", "     ")

@@ -91,6 +91,13 @@ class Fact:
         return tuple(sorted(value for value in near if self.least <= value <= self.most))
 
 
+@dataclass(frozen=True)
+class Bound(Fact):
+    """A parameter, as the fact that its values could be: what they may be held against, and in which unit."""
+
+    unit: str = ""
+
+
 def show(type_: str, code: Code) -> Any:
     """The outside value of a code of that type."""
     if type_ == "money":

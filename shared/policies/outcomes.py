@@ -16,7 +16,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from shared.policies.calendars import CALENDARS, working_day
-from shared.policies.facts import Fact, literal, show
+from shared.policies.facts import Bound, Fact, literal, show
 from shared.policies.reading import Node, suggest
 
 SCALARS = ("integer", "boolean", "money", "date", "text", "duration")
@@ -95,7 +95,7 @@ def _field(name: str, node: Node) -> Field:
     return Field(name, found["type"].choice(f"the type of {name}", SCALARS), informs=informs)
 
 
-def read_conclusion(node: Node, outcome: Mapping[str, Field], facts: Mapping[str, Fact], parameters: Mapping[str, Fact]) -> dict[str, Any]:
+def read_conclusion(node: Node, outcome: Mapping[str, Field], facts: Mapping[str, Fact], parameters: Mapping[str, Bound]) -> dict[str, Any]:
     """What a rule's ``then`` concludes, by field.
 
     Values are codes, ``$parameter`` names, Computed dates, or lists of records (pairs of name and value) of these.
@@ -112,13 +112,13 @@ def read_conclusion(node: Node, outcome: Mapping[str, Field], facts: Mapping[str
     return concluded
 
 
-def _record(field: Field, node: Node, facts: Mapping[str, Fact], parameters: Mapping[str, Fact]) -> tuple[tuple[str, Any], ...]:
+def _record(field: Field, node: Node, facts: Mapping[str, Fact], parameters: Mapping[str, Bound]) -> tuple[tuple[str, Any], ...]:
     known = {part.name: part for part in field.record}
     found = node.fields(f"an item of {field.name}", (), tuple(known))
     return tuple((name, _value(known[name], value, facts, parameters)) for name, value in found.items())
 
 
-def _value(field: Field, node: Node, facts: Mapping[str, Fact], parameters: Mapping[str, Fact]) -> Any:
+def _value(field: Field, node: Node, facts: Mapping[str, Fact], parameters: Mapping[str, Bound]) -> Any:
     if field.type == "date" and isinstance(node.value, dict):
         return _computed(node, facts, parameters)
     if isinstance(node.value, str) and node.value.startswith("$"):
@@ -130,7 +130,7 @@ def _value(field: Field, node: Node, facts: Mapping[str, Fact], parameters: Mapp
     return literal(field.type, node)
 
 
-def _parameter(node: Node, name: str, type_: str, parameters: Mapping[str, Fact]) -> str:
+def _parameter(node: Node, name: str, type_: str, parameters: Mapping[str, Bound]) -> str:
     if name[1:] not in parameters:
         node.fail(f"there is no parameter “{name[1:]}”{suggest(name[1:], parameters)}.")
     if parameters[name[1:]].type != type_:
@@ -138,7 +138,7 @@ def _parameter(node: Node, name: str, type_: str, parameters: Mapping[str, Fact]
     return name
 
 
-def _computed(node: Node, facts: Mapping[str, Fact], parameters: Mapping[str, Fact]) -> Computed:
+def _computed(node: Node, facts: Mapping[str, Fact], parameters: Mapping[str, Bound]) -> Computed:
     found = node.fields("a computed date", ("from",), (*COUNTED, "calendar"))
     units = [unit for unit in COUNTED if unit in found]
     if len(units) != 1:
@@ -152,7 +152,11 @@ def _computed(node: Node, facts: Mapping[str, Fact], parameters: Mapping[str, Fa
     amount = found[units[0]]
     if isinstance(amount.value, str):
         sign = "-" if amount.value.startswith("-") else ""
-        return Computed(fact, units[0], sign + _parameter(amount, amount.value.removeprefix("-"), "integer", parameters), calendar)
+        name = _parameter(amount, amount.value.removeprefix("-"), "integer", parameters)
+        unit = parameters[name[1:]].unit
+        if unit != units[0]:
+            amount.fail(f"the date is computed in {units[0]}, but the parameter {name[1:]} is in {unit}.")
+        return Computed(fact, units[0], sign + name, calendar)
     return Computed(fact, units[0], amount.whole(units[0]), calendar)
 
 

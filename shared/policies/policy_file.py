@@ -12,7 +12,7 @@ from typing import Any
 
 from shared.policies.catalogue import Entry
 from shared.policies.conditions import Condition, facts_of, read_condition
-from shared.policies.facts import Fact, literal
+from shared.policies.facts import Bound, Fact, literal
 from shared.policies.outcomes import UNITS, Field, dates_asked, read_conclusion, read_outcome
 from shared.policies.policy import (
     FAR,
@@ -44,7 +44,7 @@ def read_policy(node: Node, facts: Mapping[str, Fact], cite: Citing) -> Policy:
     found = node.fields("a policy", keys, ("parameters", "notices", "order", "accepted"))
     outcome = read_outcome(found["outcome"])
     parameters = {name: _parameter(name, entry, cite) for name, entry in _entries(found.get("parameters"), "parameters").items()}
-    typed = {name: Fact(name, parameter.type, "") for name, parameter in parameters.items()}
+    typed = {name: Bound(name, parameter.type, "", unit=parameter.unit) for name, parameter in parameters.items()}
     concluded = {name: _as_fact(field) for name, field in outcome.items() if field.type not in ("list", "duration")}
     for name, entry in found["outcome"].entries("outcome").items():
         if name in facts:
@@ -88,7 +88,7 @@ class _Reading:
     facts: Mapping[str, Fact]
     concluded: Mapping[str, Fact]
     outcome: Mapping[str, Field]
-    parameters: Mapping[str, Fact]
+    parameters: Mapping[str, Bound]
     cite: Citing
 
     def rule(self, node: Node) -> Rule:

@@ -42,6 +42,7 @@ class Finding:
     sentence: str
     cites: tuple[Citation, ...]
     since: date
+    until: date | None = None
     case: str = ""
     accepted: Accepted | None = None
 
@@ -53,6 +54,7 @@ class Finding:
             "says": self.sentence,
             "cites": [cite.to_json() for cite in self.cites],
             "since": self.since.isoformat(),
+            "until": self.until.isoformat() if self.until else None,
             "case": self.case,
             "accepted": {"id": self.accepted.id, "because": self.accepted.because} if self.accepted else None,
         }
@@ -63,8 +65,10 @@ def check(policy: Policy) -> list[Finding]:
     days = [day for day in policy.changes if _rules_on(policy, day)]
     slices = [policy.on(day) for day in days]
     found: dict[tuple[object, ...], Finding] = {}
-    for finding in (finding for slice_ in slices for finding in _Proof(slice_).findings()):
-        found.setdefault((finding.kind, finding.rules, finding.sentence), finding)
+    for slice_, after in zip(slices, [*days[1:], None], strict=True):
+        for finding in _Proof(slice_).findings():
+            first = found.setdefault((finding.kind, finding.rules, finding.sentence), finding)
+            found[finding.kind, finding.rules, finding.sentence] = replace(first, until=after)
     everywhere = [*_days_without_rules(policy, days), *_unreachable(policy, slices), *_unused(policy)]
     taken = [*found.values(), *(_accepted(policy, finding) for finding in everywhere)]
     used = {finding.accepted.id for finding in taken if finding.accepted}
@@ -139,8 +143,7 @@ class _Proof:
                 yield self._finding("dead", notice, f"The notice “{notice.id}” can never be said, whatever the facts are.")
 
     def _finding(self, kind: str, item: Rule | Notice, words: str) -> Finding:
-        since = self.slice_.starts
-        return _accepted(self.policy, Finding(kind, (item.id,), f"{words} This is so since {since}.", (item.cite,), since))
+        return _accepted(self.policy, Finding(kind, (item.id,), words, (item.cite,), self.slice_.starts))
 
     # ---- conflicts and overlaps
 
@@ -200,9 +203,13 @@ class _Proof:
         sentence = self._words(kind, rules, self.space.says(box))
         cites = tuple(rule.cite for rule in rules) or self._neighbours(facts)
         names = tuple(rule.id for rule in rules) or (self.policy.subject or "",)
-        expected = f"rules: [{names[0]}]" if rules else "status: decided"
-        case = as_case(self.policy, sentence, self.slice_.starts, facts, expected)
-        yield Finding(kind, names, sentence, cites, self.slice_.starts, case, accepted)
+        case = as_case(self.policy, self._mended(rules, self.space.says(box)), self.slice_.starts, facts)
+        yield Finding(kind, names, sentence, cites, self.slice_.starts, case=case, accepted=accepted)
+
+    def _mended(self, rules: tuple[Rule, ...], where: str) -> str:
+        """What a case claims: true once the finding is mended."""
+        claim = f"“{rules[0].id}” and “{rules[1].id}” do not contradict each other" if rules else f"Some {self.policy.subject} is concluded"
+        return f"{claim} when {where}"
 
     def _words(self, kind: str, rules: tuple[Rule, ...], where: str) -> str:
         printed = "As printed, " if kind.endswith("-as-printed") else ""
@@ -300,11 +307,11 @@ def _accepted(policy: Policy, finding: Finding) -> Finding:
     return replace(finding, accepted=fitting)
 
 
-def as_case(policy: Policy, says: str, day: date, facts: Mapping[str, Code], expected: str) -> str:
+def as_case(policy: Policy, says: str, day: date, facts: Mapping[str, Code]) -> str:
     """A case that can be pasted into the policy's case file."""
     shown = ", ".join(f"{name}: {_yaml(policy.facts[name].show(code))}" for name, code in facts.items())
     sentence = says.replace('"', "'")
-    return f'- case: "{sentence}"\n  as_at: {day}\n  facts: {{{shown}}}\n  expect: {{{expected}}}\n'
+    return f'- case: "{sentence}"\n  as_at: {day}\n  facts: {{{shown}}}\n  expect: {{status: decided}}\n'
 
 
 def _yaml(value: Any) -> str:

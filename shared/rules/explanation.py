@@ -55,6 +55,7 @@ class Explanation:
                 "facts": {name: self._was(name, self.known[name]) for name in self._asked_by(rule) if name in self.known},
                 "bounds": self._bounds(rule),
                 "cite": rule.cite.to_json(),
+                **({"see": [cite.to_json() for cite in rule.see]} if rule.see else {}),
             }
             for rule in self.slice_.rules
             if rule.id in self.found.counts

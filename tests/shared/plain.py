@@ -88,7 +88,8 @@ class Plain:
             for name in written.parameters
         ]
         facts = {name: self.show(name, self.known[name]) for name in asked if name in self.known}
-        return {"rule": rule.id, "says": rule.because, "facts": facts, "bounds": bounds, "cite": rule.cite.to_json()}
+        see = {"see": [cite.to_json() for cite in rule.see]} if rule.see else {}
+        return {"rule": rule.id, "says": rule.because, "facts": facts, "bounds": bounds, "cite": rule.cite.to_json(), **see}
 
     def why_not(self, rule: Rule) -> dict[str, Any]:
         """A rule that does not count."""

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import PolicyError
-from shared.policies.facts import Fact
+from shared.policies.facts import Bound
 from shared.policies.outcomes import Computed, Field, add_months, bind_value, dates_asked, read_conclusion, read_outcome
 from shared.policies.reading import parse_yaml
 from shared.rules import decide
 from tests.shared.scratch import FACTS, a_policy, changed
 
-PARAMETERS = {"notice": Fact("notice", "integer", ""), "wait": Fact("wait", "duration", "")}
+PARAMETERS = {"notice": Bound("notice", "integer", "", unit="weeks"), "wait": Bound("wait", "duration", "", unit="weeks")}
 OUTCOME = read_outcome(
     parse_yaml(
         """\

@@ -39,7 +39,7 @@ def test_a_value_that_no_rule_takes_is_a_gap_cited_from_both_sides_with_a_case_t
     assert (found.kind, found.sentence) == ("gap", "No rule concludes size when number is 5.")
     assert {cite.entry for cite in found.cites} == {"small", "large"}
     assert found.case == (
-        '- case: "No rule concludes size when number is 5."\n  as_at: 2020-01-01\n  facts: {number: 5}\n  expect: {status: decided}\n'
+        '- case: "Some size is concluded when number is 5"\n  as_at: 2020-01-01\n  facts: {number: 5}\n  expect: {status: decided}\n'
     )
 
 
