@@ -21,7 +21,6 @@ from shared.config import read_config
 from shared.decisions import new_id, stamp
 from shared.policies.conditions import Condition, facts_of, given
 from shared.policies.facts import Code, Fact, read_facts
-from shared.policies.outcomes import dates_asked
 from shared.policies.policy import Policy, Rule
 from shared.policies.words import Words, domain_words
 from shared.rules import Decision
@@ -191,7 +190,7 @@ class Conversation:
 
 def _asked_by(rule: Rule, left: Condition) -> set[str]:
     """The facts that a rule still asks about: for its condition, and for the days it counts from if it may hold."""
-    return set() if left is False else set(facts_of([left])) | dates_asked(tuple(rule.then.values()))
+    return set() if left is False else set(facts_of([left])) | rule.counted_from
 
 
 def question_lines(fact: Fact) -> Iterator[str]:

@@ -13,8 +13,8 @@ from typing import Any
 from shared.policies import load_sources
 from shared.policies.conditions import facts_of
 from shared.policies.facts import Fact, json_schema
-from shared.policies.outcomes import Field, dates_asked
-from shared.policies.policy import FAR, Accepted, Citation, DatedValue, Notice, Order, Policy, Rule, parameters_of
+from shared.policies.outcomes import Field
+from shared.policies.policy import FAR, Accepted, Citation, DatedValue, Notice, Order, Policy, Rule, conditions_of, parameters_of
 from shared.policies.references import Reference
 from shared.policies.words import Words, domain_words, value_words
 
@@ -67,14 +67,11 @@ def _live(items: Iterable[Any], day: date | None) -> list[Any]:
 
 
 def _facts_used(rules: list[Rule], notices: list[Notice]) -> set[str]:
-    conditions = [part for rule in rules for part in (rule.when, rule.printed or True)]
-    conditions += [part for notice in notices for part in (notice.when, notice.unless)]
-    return set(facts_of(conditions)) | {name for rule in rules for name in dates_asked(tuple(rule.then.values()))}
+    return set(facts_of(conditions_of(*rules, *notices))) | {name for rule in rules for name in rule.counted_from}
 
 
 def _parameters_used(policy: Policy, rules: list[Rule], notices: list[Notice]) -> set[str]:
-    conditions = [part for notice in notices for part in (notice.when, notice.unless)]
-    conditions += [*(rule.printed or True for rule in rules), *(finding.when for finding in policy.accepted)]
+    conditions = [*conditions_of(*rules, *notices), *(finding.when for finding in policy.accepted)]
     return parameters_of(conditions) | {name for rule in rules for name in rule.parameters}
 
 

@@ -1,13 +1,13 @@
-"""A policy: one YAML file, read, checked, and put in force on a day.
+"""A policy: its rules, notices and parameters with their days, and how it is put in force on a day.
 
-:func:`read_policy` gives a :class:`Policy`, identified by its ``edition`` (the SHA-256 of its canonical form, facts included).
+A :class:`Policy` is identified by its ``edition`` (the SHA-256 of its canonical form, facts included); policy_file.py reads it.
 :meth:`Policy.on` resolves time *first*: the :class:`Slice` of a day holds only the rules, notices and parameter values in force
 on it, with every bound a plain value. Everything after that (both engines, explanations) works on a slice and knows no dates.
 """
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
@@ -21,7 +21,7 @@ from shared.policies.outcomes import Field, bind_value, dates_asked
 # unique: one rule holds · any: several may, if they agree · first: the first in the file · collect: their lists are put together
 HITS = ("unique", "any", "first", "collect")
 FINDINGS = ("gap", "conflict", "dead", "shadowed", "unreachable", "gap-as-printed", "overlap-as-printed", "order")
-"""What a check may find and a policy may accept; see shared/proofs.py."""
+"""What a check may find and a policy may accept; see shared/proofs/findings.py."""
 FAR = date(9999, 12, 31)
 
 
@@ -86,6 +86,11 @@ class Rule:
     see: tuple[Citation, ...] = ()
 
     @cached_property
+    def counted_from(self) -> frozenset[str]:
+        """The date facts from which the rule computes a date."""
+        return frozenset(dates_asked(tuple(self.then.values())))
+
+    @cached_property
     def parameters(self) -> tuple[str, ...]:
         """The names of the parameters that the rule's conditions and dates stand on (empty in a slice)."""
         return tuple(sorted(parameters_of([self.when]) | _parameters_in(tuple(self.then.values()))))
@@ -140,15 +145,15 @@ class Slice:
     rules: tuple[Rule, ...]
     notices: tuple[Notice, ...]
     bounds: Mapping[str, DatedValue]
-    meaning: Mapping[str, Condition] = field(default_factory=dict)
-    survival: Mapping[str, Condition] = field(default_factory=dict)
+    meaning: Mapping[str, Condition]
+    survival: Mapping[str, Condition]
 
     @cached_property
     def asked(self) -> dict[str, tuple[Code, ...]]:
         """Every fact that can matter on this day, with one value for each class its bounds can tell apart."""
         found = facts_of(self.meaning.values())
         for rule in self.rules:
-            for name in sorted(dates_asked(tuple(rule.then.values()))):
+            for name in sorted(rule.counted_from):
                 found.setdefault(name, set())
         return {name: self.policy.facts[name].values(bounds) for name, bounds in found.items()}
 
@@ -266,6 +271,13 @@ def flattened(rules: tuple[Rule, ...], hit: str, facts: Container[str]) -> tuple
         for rule in members:
             survival[rule.id] = every([meaning[rule.id], *(negated(meaning[other.id]) for other in _above(rule, rules, hit))])
     return meaning, survival
+
+
+def conditions_of(*items: Rule | Notice) -> Iterator[Condition]:
+    """Everything that rules and notices ask: of a rule also what is printed, of a notice also what silences it."""
+    for item in items:
+        yield item.when
+        yield item.unless if isinstance(item, Notice) else (item.printed or False)
 
 
 def parameters_of(conditions: Iterable[Condition]) -> set[str]:

@@ -13,7 +13,7 @@ from typing import Any
 from shared.policies.catalogue import Entry
 from shared.policies.conditions import Condition, facts_of, read_condition
 from shared.policies.facts import Bound, Fact, literal
-from shared.policies.outcomes import UNITS, Field, dates_asked, read_conclusion, read_outcome
+from shared.policies.outcomes import UNITS, Field, read_conclusion, read_outcome
 from shared.policies.policy import (
     FAR,
     FINDINGS,
@@ -26,6 +26,7 @@ from shared.policies.policy import (
     Parameter,
     Policy,
     Rule,
+    conditions_of,
     parameters_of,
 )
 from shared.policies.reading import Node, suggest
@@ -265,7 +266,7 @@ def _check_notices(node: Node | None, notices: tuple[Notice, ...], first: date, 
         if notice.id in known:
             item.fail(f"the notice “{notice.id}” stands here a second time.")
         known.add(notice.id)
-        for name in sorted(parameters_of([notice.when, notice.unless])):
+        for name in sorted(parameters_of(conditions_of(notice))):
             without = _first_day_without(parameters[name], max(first, notice.starts), notice.ends)
             if without:
                 item.fail(f"the notice “{notice.id}” can be said on {without}, but the parameter {name} has no value on that day.")
@@ -279,7 +280,7 @@ def _first_day_without(parameter: Parameter, starts: date, ends: date) -> date |
 
 def _check_parameters(node: Node, rules: tuple[Rule, ...], parameters: Mapping[str, Parameter]) -> None:
     for rule, item in zip(rules, node.items("rules"), strict=True):
-        for name in sorted({*rule.parameters, *parameters_of([rule.printed or True])}):
+        for name in sorted({*rule.parameters, *parameters_of(conditions_of(rule))}):
             without = _first_day_without(parameters[name], rule.starts, rule.ends)
             if without:
                 item.fail(f"the rule “{rule.id}” is in force on {without}, but the parameter {name} has no value on that day.")
@@ -287,14 +288,9 @@ def _check_parameters(node: Node, rules: tuple[Rule, ...], parameters: Mapping[s
 
 def _used(facts: Mapping[str, Fact], rules: Iterable[Rule], notices: Iterable[Notice]) -> dict[str, Fact]:
     """The facts that the policy asks about, in the order in which its rules do: the order of every later question."""
-    conditions = [
-        *(rule.when for rule in rules),
-        *(rule.printed or True for rule in rules),
-        *(condition for notice in notices for condition in (notice.when, notice.unless)),
-    ]
-    asked = list(facts_of(conditions))
+    asked = list(facts_of(conditions_of(*rules, *notices)))
     for rule in rules:
-        asked += sorted(dates_asked(tuple(rule.then.values())))
+        asked += sorted(rule.counted_from)
     return {name: facts[name] for name in dict.fromkeys(asked) if name in facts}
 
 

@@ -26,7 +26,7 @@ from shared.policies.conditions import Condition, Test, substitute, tests, truth
 from shared.policies.conditions import bind as bound
 from shared.policies.facts import Code
 from shared.policies.outcomes import Computed
-from shared.policies.policy import Accepted, Citation, Notice, Policy, Rule, Slice, flattened, meant, parameters_of
+from shared.policies.policy import Accepted, Citation, Notice, Policy, Rule, Slice, conditions_of, flattened, meant, parameters_of
 from shared.proofs.space import Formula, Space, both, nowhere, opposite, some
 
 MOST_OF_A_KIND = 25
@@ -286,8 +286,7 @@ def _unreachable(policy: Policy, slices: list[Slice]) -> Iterator[Finding]:
 
 def _unused(policy: Policy) -> Iterator[Finding]:
     used = {name for rule in policy.rules for name in rule.parameters}
-    conditions = [*(rule.printed or True for rule in policy.rules), *(each.when for each in policy.accepted)]
-    used |= parameters_of([*conditions, *(part for notice in policy.notices for part in (notice.when, notice.unless))])
+    used |= parameters_of([*conditions_of(*policy.rules, *policy.notices), *(each.when for each in policy.accepted)])
     for name, parameter in policy.parameters.items():
         if name not in used:
             value = parameter.values[0]
