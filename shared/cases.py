@@ -146,7 +146,7 @@ def measure(policy: Policy, cases: Iterable[Case]) -> list[Measure]:
     """How much of a policy its cases exercise: rules fired and refused, conditions and bounds both ways, days, missing facts, citations."""
     taken = [(case, decided(policy, case), read_facts(policy.facts, case.facts, policy.name)) for case in cases]
     live = [(policy.on(case.as_at), body, facts) for case, body, facts in taken if body["status"] in ("decided", "undetermined")]
-    slices = {slice_.starts: slice_ for slice_ in map(policy.on, in_force(policy))}
+    slices = {slice_.starts: slice_ for slice_ in map(policy.on, policy.first_days)}
     return [
         _named("rules fired", policy.rules, (entry["rule"] for _, body, _ in live for entry in body["because"])),
         _named("rules refused", policy.rules, (name for slice_, _, facts in live for name in _refused(slice_, facts))),
@@ -157,11 +157,6 @@ def measure(policy: Policy, cases: Iterable[Case]) -> list[Measure]:
         _named("notices said", policy.notices, (entry["id"] for _, body, _ in live for entry in body["notices"])),
         _citations(policy, live),
     ]
-
-
-def in_force(policy: Policy) -> list[date]:
-    """The first day of every slice that has rules."""
-    return [day for day in policy.changes if any(rule.starts <= day < rule.ends for rule in policy.rules)]
 
 
 def _named(what: str, there: Iterable[Any], met: Iterable[str]) -> Measure:
@@ -225,9 +220,8 @@ def _points(slice_: Slice) -> Iterator[tuple[Fact, int]]:
 
 def _days(policy: Policy, asked: set[date]) -> Measure:
     """The first day of every edition, and the day before it."""
-    live = set(in_force(policy))
-    ends = [day for day in policy.changes if day not in live and day != date.max and day > min(live)]
-    days = [near for day in sorted([*live, *ends]) for near in (day - timedelta(days=1), day)]
+    ends = [day for day in policy.changes if day not in policy.first_days and day != date.max and day > policy.first_days[0]]
+    days = [near for day in sorted([*policy.first_days, *ends]) for near in (day - timedelta(days=1), day)]
     return Measure("days", {day.isoformat(): None for day in days}, {day.isoformat() for day in asked})
 
 

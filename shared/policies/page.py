@@ -14,14 +14,11 @@ from shared.policies import load_sources
 from shared.policies.conditions import facts_of
 from shared.policies.facts import Fact, json_schema
 from shared.policies.outcomes import Field
-from shared.policies.policy import FAR, Accepted, Citation, DatedValue, Notice, Order, Policy, Rule, conditions_of, parameters_of
+from shared.policies.policy import FAR, Accepted, Citation, DatedValue, Notice, Order, Policy, Rule, conditions_of, in_force, parameters_of
 from shared.policies.references import Reference
 from shared.policies.words import Words, domain_words, value_words
 
 Data = dict[str, Any]
-
-
-# ---- the page as data ---------------------------------------------------------------------------------------------
 
 
 def page(policy: Policy, service: str, day: date | None) -> Data:
@@ -29,10 +26,11 @@ def page(policy: Policy, service: str, day: date | None) -> Data:
 
     :raises NotInForce: no rule is in force on that day.
     """
+    rules, notices = list(policy.rules), list(policy.notices)
     if day is not None:
         policy.on(day)
+        rules, notices = in_force(rules, day), in_force(notices, day)
     words = Words(policy, day)
-    rules, notices = _live(policy.rules, day), _live(policy.notices, day)
     used = _parameters_used(policy, rules, notices)
     parameters = [name for name in policy.parameters if day is None or (name in used and words.values_of(name))]
     said: Data = {
@@ -58,12 +56,7 @@ def page(policy: Policy, service: str, day: date | None) -> Data:
 def editions(policy: Policy) -> list[Data]:
     """The spans of days in which nothing changes and rules are in force: first day, last day (None: until further notice)."""
     spans = pairwise([*policy.changes, FAR])
-    live = [(first, after) for first, after in spans if any(rule.starts <= first < rule.ends for rule in policy.rules)]
-    return [{"from": _day(first), "to": _day(after - timedelta(days=1)) if after != FAR else None} for first, after in live]
-
-
-def _live(items: Iterable[Any], day: date | None) -> list[Any]:
-    return [item for item in items if day is None or item.starts <= day < item.ends]
+    return [{"from": _day(first), "to": _last(after)} for first, after in spans if first in policy.first_days]
 
 
 def _facts_used(rules: list[Rule], notices: list[Notice]) -> set[str]:
@@ -82,7 +75,12 @@ def _day(day: date | None) -> str | None:
 
 def _span(item: Rule | Notice | DatedValue) -> Data:
     """First and last day, both inclusive, as a person says it."""
-    return {"from": _day(item.starts), "to": None if item.ends == FAR else _day(item.ends - timedelta(days=1))}
+    return {"from": _day(item.starts), "to": _last(item.ends)}
+
+
+def _last(after: date) -> str | None:
+    """The day before the first one that is no longer in force."""
+    return None if after == FAR else _day(after - timedelta(days=1))
 
 
 def _fact(fact: Fact) -> Data:

@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from shared.errors import NotInForce
 from shared.policies.conditions import OPERATORS, Condition, Test, bind, either, every, facts_of, negated, substitute
@@ -61,7 +61,7 @@ class Parameter:
 
     def on(self, day: date) -> DatedValue | None:
         """The value in force on that day."""
-        return next((value for value in self.values if value.starts <= day < value.ends), None)
+        return next(iter(in_force(self.values, day)), None)
 
 
 @dataclass(frozen=True)
@@ -171,6 +171,9 @@ class Slice:
         return {name: tuple(rule for rule in self.rules if name in rule.then) for name in self.policy.outcome}
 
 
+Item = TypeVar("Item", Rule, Notice, DatedValue)
+
+
 @dataclass(frozen=True, eq=False)
 class Policy:
     """One policy file. Compare policies by ``edition``."""
@@ -201,9 +204,14 @@ class Policy:
 
     @cached_property
     def changes(self) -> tuple[date, ...]:
-        """The days on which the policy changes, oldest first: the first day of every slice."""
+        """The days on which the policy changes, oldest first."""
         dated: list[Any] = [*self.rules, *self.notices, *(value for parameter in self.parameters.values() for value in parameter.values)]
         return tuple(sorted({day for item in dated for day in (item.starts, item.ends)}))
+
+    @cached_property
+    def first_days(self) -> tuple[date, ...]:
+        """The first day of every slice: those of the changes on which rules are in force."""
+        return tuple(day for day in self.changes if in_force(self.rules, day))
 
     def on(self, day: date) -> Slice:
         """The policy as it stands on that day.
@@ -214,7 +222,7 @@ class Policy:
         begins = self.changes[max(place, 0)]
         if place >= 0 and begins in self._slices:
             return self._slices[begins]
-        if place < 0 or not any(rule.starts <= day < rule.ends for rule in self.rules):
+        if place < 0 or not in_force(self.rules, day):
             first, last = min(rule.starts for rule in self.rules), max(rule.ends for rule in self.rules)
             ended = f" and have ended by {last}" if last != FAR else ""
             raise NotInForce(f"{self.name} has no rules in force on {day}; they begin on {first}{ended}.")
@@ -223,7 +231,6 @@ class Policy:
     def _slice(self, day: date) -> Slice:
         bounds = {name: value for name, parameter in self.parameters.items() if (value := parameter.on(day))}
         values = {name: bound.value for name, bound in bounds.items()}
-        live = [rule for rule in self.rules if rule.starts <= day < rule.ends]
         rules = tuple(
             replace(
                 rule,
@@ -231,15 +238,18 @@ class Policy:
                 printed=None if rule.printed is None else bind(rule.printed, values),
                 then={name: bind_value(value, values) for name, value in rule.then.items()},
             )
-            for rule in live
+            for rule in in_force(self.rules, day)
         )
         notices = tuple(
-            replace(notice, when=bind(notice.when, values), unless=bind(notice.unless, values))
-            for notice in self.notices
-            if notice.starts <= day < notice.ends
+            replace(notice, when=bind(notice.when, values), unless=bind(notice.unless, values)) for notice in in_force(self.notices, day)
         )
         meaning, survival = flattened(rules, self.hit, frozenset(self.facts))
         return Slice(self, day, rules, notices, bounds, meaning, survival)
+
+
+def in_force(items: Iterable[Item], day: date) -> list[Item]:
+    """Those of some rules, notices or values that are in force on a day."""
+    return [item for item in items if item.starts <= day < item.ends]
 
 
 def _above(rule: Rule, rules: tuple[Rule, ...], hit: str) -> list[Rule]:

@@ -62,14 +62,13 @@ class Finding:
 
 def check(policy: Policy) -> list[Finding]:
     """Everything that the proofs find wrong with a policy, unaccepted findings first; each once, for the first day it holds."""
-    days = [day for day in policy.changes if _rules_on(policy, day)]
-    slices = [policy.on(day) for day in days]
+    slices = [policy.on(day) for day in policy.first_days]
     found: dict[tuple[object, ...], Finding] = {}
-    for slice_, after in zip(slices, [*days[1:], None], strict=True):
+    for slice_, after in zip(slices, [*policy.first_days[1:], None], strict=True):
         for finding in _Proof(slice_).findings():
             first = found.setdefault((finding.kind, finding.rules, finding.sentence), finding)
             found[finding.kind, finding.rules, finding.sentence] = replace(first, until=after)
-    everywhere = [*_days_without_rules(policy, days), *_unreachable(policy, slices), *_unused(policy)]
+    everywhere = [*_days_without_rules(policy), *_unreachable(policy, slices), *_unused(policy)]
     taken = [*found.values(), *(_accepted(policy, finding) for finding in everywhere)]
     used = {finding.accepted.id for finding in taken if finding.accepted}
     stale = [
@@ -78,16 +77,12 @@ def check(policy: Policy) -> list[Finding]:
             (each.id,),
             f"“{each.id}” is accepted, but the proofs find no such {each.finding}; take it away.",
             (each.cite,),
-            days[0],
+            slices[0].starts,
         )
         for each in policy.accepted
         if each.id not in used
     ]
     return sorted([*taken, *stale], key=lambda finding: finding.accepted is not None)
-
-
-def _rules_on(policy: Policy, day: date) -> list[Rule]:
-    return [rule for rule in policy.rules if rule.starts <= day < rule.ends]
 
 
 # ---- one day -----------------------------------------------------------------------------------------------------
@@ -266,9 +261,9 @@ def _out_of_order(policy: Policy, earlier: Any, later: Any) -> str:
 # ---- several days ------------------------------------------------------------------------------------------------
 
 
-def _days_without_rules(policy: Policy, days: list[date]) -> Iterator[Finding]:
+def _days_without_rules(policy: Policy) -> Iterator[Finding]:
     for day in policy.changes:
-        if days[0] < day < days[-1] and day not in days:
+        if policy.first_days[0] < day < policy.first_days[-1] and day not in policy.first_days:
             words = f"{policy.name} has no rules from {day} on, but it has some before and after."
             yield Finding("gap", (), words, (), day)
 
