@@ -182,8 +182,7 @@ class Conversation:
 
     def _open_on(self, name: str) -> list[Rule]:
         slice_ = self.policy.on(self.day)
-        assumed = {each.name: each.assumed for each in self.policy.facts.values() if each.assumed is not None}
-        known = {**assumed, **self.known}
+        known = {**self.policy.assumed, **self.known}
         left = {rule_id: given(condition, known) for rule_id, condition in slice_.survival.items()}
         return [rule for rule in self.policy.rules if rule.id in left and name in _asked_by(rule, left[rule.id])]
 

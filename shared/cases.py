@@ -164,13 +164,8 @@ def _named(what: str, there: Iterable[Any], met: Iterable[str]) -> Measure:
 
 
 def _refused(slice_: Slice, facts: Mapping[str, Code]) -> Iterator[str]:
-    found = conclude(slice_, _with_assumptions(slice_, facts))
+    found = conclude(slice_, {**slice_.policy.assumed, **facts})
     return (name for name, holds in found.holds.items() if holds is False or (holds and name not in found.counts))
-
-
-def _with_assumptions(slice_: Slice, facts: Mapping[str, Code]) -> dict[str, Code]:
-    assumed = {name: fact.assumed for name, fact in slice_.policy.facts.items() if fact.assumed is not None}
-    return {**assumed, **facts}
 
 
 def _both_ways(policy: Policy, live: Iterable[Taken]) -> Measure:
@@ -182,7 +177,7 @@ def _both_ways(policy: Policy, live: Iterable[Taken]) -> Measure:
             there = f"{name}: {test.fact} {test.operator} {test.bound}"
             found.there |= {f"{there} is {way}": None for way in ("true", "false")}
     for slice_, _, facts in live:
-        known = _with_assumptions(slice_, facts)
+        known = {**policy.assumed, **facts}
         values = {name: value for name, value in conclude(slice_, known).values.items() if isinstance(value, int | str)}
         for item in _said_by(slice_):
             for test, unbound in zip(_tests(item), written[item.id], strict=True):
@@ -227,7 +222,7 @@ def _days(policy: Policy, asked: set[date]) -> Measure:
 
 def _missing(slices: Iterable[Slice], met: Iterable[str]) -> Measure:
     """Every fact that can matter once what is assumed is assumed, missing in a case."""
-    matter = {name: None for slice_ in slices for name in sorted(conclude(slice_, _with_assumptions(slice_, {})).needs)}
+    matter = {name: None for slice_ in slices for name in sorted(conclude(slice_, slice_.policy.assumed).needs)}
     return Measure("facts missing", matter, set(met))
 
 

@@ -233,6 +233,13 @@ def test_impact_counts_who_would_be_treated_differently_and_names_the_rules(tmp_
     assert text.endswith("1 of 3 cases would be treated differently. 1 could not be decided under both editions.")
 
 
+def test_impact_compares_editions_whose_answers_have_other_fields(tmp_path: Path) -> None:
+    renamed = route_with(tmp_path, "minimum_quotations", "quotations_at_least") + "@2021-06-01"
+    said = data("policies", "impact", f"{ROUTE}@2021-06-01", renamed, "--cases", some_cases(tmp_path))
+    sides = [[rule["rule"] for rule in said["different"][0][side]["rules"]] for side in ("old", "new")]
+    assert sides == [["three-quotations"], ["three-quotations"]]
+
+
 def test_impact_of_nothing_is_nobody() -> None:
     words = ("policies", "impact", f"{ROUTE}@2021-06-01", f"{ROUTE}@2021-06-02")
     answer = run(*words, "--cases", str(cases_file_of(ROUTE)))

@@ -18,6 +18,8 @@ from shared.policies.policy import Rule
 from shared.rules import decide
 
 Data = dict[str, Any]
+Said = set[tuple[str, Any]]
+"""What a rule concludes: pairs of field and value."""
 MOST_SHOWN = 20
 """Cases that could not be decided; --json has them all."""
 
@@ -55,27 +57,22 @@ def _both(old: Edition, new: Edition, case: Case) -> Data:
     return {**said, "old": _side(old, bodies[0], *counting), "new": _side(new, bodies[1], *reversed(counting))}
 
 
-def _counting(edition: Edition, body: Data) -> list[Rule]:
+def _counting(edition: Edition, body: Data) -> list[tuple[Rule, Said]]:
+    """The rules that count, each with what it concludes."""
     counts = {entry["rule"] for entry in body["because"]}
-    return [rule for rule in edition.slice.rules if rule.id in counts]
+    return [(rule, set(edition.slice.concluded(rule))) for rule in edition.slice.rules if rule.id in counts]
 
 
-def _side(edition: Edition, body: Data, mine: list[Rule], others: list[Rule]) -> Data:
+def _side(edition: Edition, body: Data, mine: list[tuple[Rule, Said]], others: list[tuple[Rule, Said]]) -> Data:
     """One side of a case: its answer in short and in full, and the rules that conclude what the other side does not."""
-    theirs = {said for rule in others for said in _concluded(edition, rule)}
-    responsible = [rule for rule in mine if set(_concluded(edition, rule)) - theirs]
+    theirs = {each for _, said in others for each in said}
+    responsible = [rule for rule, said in mine if said - theirs]
     return {
         "answer": _answer(edition, body),
         "outcome": body["outcome"],
         "needs": [need["fact"] for need in body["needs"]],
         "rules": [{"rule": rule.id, "because": rule.because, "cite": rule.cite.to_json()} for rule in responsible],
     }
-
-
-def _concluded(edition: Edition, rule: Rule) -> Iterator[tuple[str, Any]]:
-    for name, value in rule.then.items():
-        is_list = edition.policy.outcome[name].type == "list"
-        yield from ((name, item) for item in (value if is_list else (value,)))
 
 
 def _answer(edition: Edition, body: Data) -> str:

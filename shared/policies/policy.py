@@ -157,6 +157,11 @@ class Slice:
                 found.setdefault(name, set())
         return {name: self.policy.facts[name].values(bounds) for name, bounds in found.items()}
 
+    def concluded(self, rule: Rule) -> list[tuple[str, Any]]:
+        """What a rule concludes, as pairs of field and value; of a list one pair for each of its records."""
+        lists = {name for name in rule.then if self.policy.outcome[name].type == "list"}
+        return [(name, item) for name, value in rule.then.items() for item in (value if name in lists else (value,))]
+
     def above(self, rule: Rule) -> list[Rule]:
         """What overrides a rule."""
         return self._above[rule.id]
@@ -196,6 +201,11 @@ class Policy:
     def edition(self) -> str:
         """``sha256:…`` of the canonical form."""
         return "sha256:" + hashlib.sha256(self.canonical.encode()).hexdigest()
+
+    @property
+    def assumed(self) -> dict[str, Code]:
+        """What is assumed of facts that are not given."""
+        return {name: fact.assumed for name, fact in self.facts.items() if fact.assumed is not None}
 
     @property
     def subject(self) -> str | None:

@@ -13,7 +13,7 @@ from shared.errors import PolicyConflict, PolicyError, PolicyGap
 from shared.policies.facts import Code, Fact
 from shared.policies.outcomes import dates_asked
 from shared.policies.policy import Citation, Rule, Slice
-from shared.proofs.space import Formula, Space, both, opposite, some
+from shared.proofs.space import Formula, Space, both, nowhere, opposite, some
 from shared.rules.conclusion import Found, conclude, shown_outcome
 
 MOST = 500
@@ -54,7 +54,7 @@ def differences(old: Slice, new: Slice) -> list[Difference]:
     conditions = [*old.meaning.values(), *new.meaning.values()]
     space = Space.of(facts, conditions)
     before, after = _answers(old, space), _answers(new, space)
-    apart = {key: _apart(before.get(key, some([])), after.get(key, some([]))) for key in {**before, **after}}
+    apart = {key: _apart(before.get(key, nowhere()), after.get(key, nowhere())) for key in {**before, **after}}
     left = some(apart.values())
     found: list[Difference] = []
     while witness := space.find(left):
@@ -80,17 +80,9 @@ def _facts_of_both(old: Slice, new: Slice) -> dict[str, Fact]:
 def _answers(slice_: Slice, space: Space) -> Answers:
     answers: dict[tuple[str, Any], list[Formula]] = {}
     for rule in slice_.rules:
-        for key in _concluded(slice_, rule):
+        for key in slice_.concluded(rule):
             answers.setdefault(key, []).append(space.formula(slice_.survival[rule.id]))
     return {key: some(formulas) for key, formulas in answers.items()}
-
-
-def _concluded(slice_: Slice, rule: Rule) -> list[tuple[str, Any]]:
-    keys = []
-    for name, value in rule.then.items():
-        is_list = slice_.policy.outcome[name].type == "list"
-        keys += [(name, item) for item in value] if is_list else [(name, value)]
-    return keys
 
 
 def _apart(before: Formula, after: Formula) -> Formula:
@@ -109,7 +101,7 @@ def _same_answers(witness: Mapping[str, Code], old: Slice, new: Slice, before: A
 
 def _keys(slice_: Slice, facts: Mapping[str, Code]) -> set[tuple[str, Any]]:
     counts = _found(slice_, facts).counts
-    return {key for rule in slice_.rules if rule.id in counts for key in _concluded(slice_, rule)}
+    return {key for rule in slice_.rules if rule.id in counts for key in slice_.concluded(rule)}
 
 
 def _found(slice_: Slice, facts: Mapping[str, Code]) -> Found:
@@ -129,7 +121,7 @@ def _difference(space: Space, here: Formula, witness: Mapping[str, Code], old: S
     for slice_ in (old, new):
         found = _found(slice_, known)
         shown.append(shown_outcome(slice_.policy, _only(apart, found.values, slice_), known))
-        rules.append([rule for rule in slice_.rules if rule.id in found.counts and apart & set(_concluded(slice_, rule))])
+        rules.append([rule for rule in slice_.rules if rule.id in found.counts and apart & set(slice_.concluded(rule))])
     return Difference(
         old_outcome=shown[0],
         new_outcome=shown[1],
