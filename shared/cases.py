@@ -81,6 +81,19 @@ def plain(node: Node) -> Any:
     return node.value.isoformat() if isinstance(node.value, date) else node.value
 
 
+def written_case(policy: Policy, says: str, day: date, facts: Mapping[str, Code]) -> str:
+    """A case as it stands in a file; it expects a decision."""
+    shown = ", ".join(f"{name}: {_written(policy.facts[name].show(code))}" for name, code in facts.items())
+    sentence = says.replace('"', "'")
+    return f'- case: "{sentence}"\n  as_at: {day}\n  facts: {{{shown}}}\n  expect: {{status: decided}}\n'
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) and not value[:1].isalpha() and "-" not in value[1:5] else str(value)
+
+
 def decided(policy: Policy, case: Case) -> dict[str, Any]:
     """The body of a case's decision; only the status where the policy is not in force, or contradicts itself or says nothing."""
     facts = read_facts(policy.facts, case.facts, policy.name)

@@ -42,8 +42,7 @@ def checked(policies: Sequence[Policy]) -> Data:
     services = services_by_policy()
     found = []
     for policy in shown_progress("proving", policies):
-        findings = check(policy)
-        shown = [finding.to_json() for finding in sorted(findings, key=lambda finding: finding.accepted is not None)]
+        shown = [finding.to_json() for finding in check(policy)]
         found.append({"policy": policy.name, "service": services[policy.name], **_account(policy, shown), "findings": shown})
     every = [finding for policy in found for finding in policy["findings"]]
     accepted = sum(finding["accepted"] is not None for finding in every)

@@ -21,6 +21,7 @@ from datetime import date
 from itertools import combinations
 from typing import Any
 
+from shared.cases import written_case
 from shared.errors import BeyondCalendar
 from shared.policies.conditions import Condition, Test, substitute, tests, truth
 from shared.policies.conditions import bind as bound
@@ -93,17 +94,18 @@ class _Proof:
 
     def __init__(self, slice_: Slice) -> None:
         self.slice_, self.policy = slice_, slice_.policy
-        self.printed = tuple(rule if rule.printed is None else replace(rule, when=rule.printed) for rule in slice_.rules)
-        self.printed_survival = flattened(self.printed, self.policy.hit, self.policy.facts)[1]
+        printed = tuple(rule if rule.printed is None else replace(rule, when=rule.printed) for rule in slice_.rules)
+        printed_survival = flattened(printed, self.policy.hit, self.policy.facts)[1]
         self.said = [(notice, self._in_facts(notice.when)) for notice in slice_.notices]
         values = {name: value.value for name, value in slice_.bounds.items()}
         self.regions = {
             each.id: bound(each.when, values) for each in self.policy.accepted if parameters_of([each.when]) <= set(slice_.bounds)
         }
-        asked = [*slice_.meaning.values(), *self.printed_survival.values(), *self.regions.values(), *(when for _, when in self.said)]
+        asked = [*slice_.meaning.values(), *printed_survival.values(), *self.regions.values(), *(when for _, when in self.said)]
         self.space = Space.of(self.policy.facts, asked)
+        self.rivals = [pair for pair in combinations(slice_.rules, 2) if self._are_rivals(*pair)]
         self.counts = {name: self.space.formula(condition) for name, condition in slice_.survival.items()}
-        self.counts_as_printed = {name: self.space.formula(condition) for name, condition in self.printed_survival.items()}
+        self.counts_as_printed = {name: self.space.formula(condition) for name, condition in printed_survival.items()}
 
     def _in_facts(self, condition: Condition) -> Condition:
         """A notice's condition in terms of facts alone."""
@@ -115,12 +117,12 @@ class _Proof:
 
     def findings(self) -> Iterator[Finding]:
         yield from self._dead()
-        yield from self._pairs(self.slice_.rules, self.counts, "conflict", nowhere())
+        yield from self._pairs("conflict", self.counts, nowhere())
         gap = self._gap(self.counts)
         yield from self._places("gap", (), gap)
         if any(rule.printed is not None for rule in self.slice_.rules):
-            conflicts = some(self._differ(rule, other, self.counts) for rule, other in combinations(self.slice_.rules, 2))
-            yield from self._pairs(self.printed, self.counts_as_printed, "overlap-as-printed", conflicts)
+            conflicts = some(self._together(pair, self.counts) for pair in self.rivals)
+            yield from self._pairs("overlap-as-printed", self.counts_as_printed, conflicts)
             yield from self._places("gap-as-printed", (), both([self._gap(self.counts_as_printed), opposite(gap)]))
         yield from self._orders()
 
@@ -142,15 +144,15 @@ class _Proof:
 
     # ---- conflicts and overlaps
 
-    def _pairs(self, rules: tuple[Rule, ...], counts: Mapping[str, Formula], kind: str, known: Formula) -> Iterator[Finding]:
-        """Every two rules that differ somewhere, but for where that is known already."""
-        pairs = [(rule, other) for rule, other in combinations(rules, 2) if self._may_differ(rule, other)]
-        formulas = [both([self._differ(rule, other, counts), opposite(known)]) for rule, other in pairs]
+    def _pairs(self, kind: str, counts: Mapping[str, Formula], known: Formula) -> Iterator[Finding]:
+        """Every two rivals that count together somewhere, but for where that is known already."""
+        formulas = [both([self._together(pair, counts), opposite(known)]) for pair in self.rivals]
         if self.space.find(some(formulas)) is not None:
-            for pair, formula in zip(pairs, formulas, strict=True):
+            for pair, formula in zip(self.rivals, formulas, strict=True):
                 yield from self._places(kind, pair, formula)
 
-    def _may_differ(self, rule: Rule, other: Rule) -> bool:
+    def _are_rivals(self, rule: Rule, other: Rule) -> bool:
+        """Whether the two must not count together."""
         return (self.policy.hit == "unique" and rule.stage == other.stage) or bool(self._fields(rule, other))
 
     def _fields(self, rule: Rule, other: Rule) -> list[str]:
@@ -158,8 +160,8 @@ class _Proof:
         shared = [name for name in rule.then if name in other.then and self.policy.outcome[name].type != "list"]
         return [name for name in shared if rule.then[name] != other.then[name]]
 
-    def _differ(self, rule: Rule, other: Rule, counts: Mapping[str, Formula]) -> Formula:
-        return both([counts[rule.id], counts[other.id]]) if self._may_differ(rule, other) else nowhere()
+    def _together(self, pair: tuple[Rule, Rule], counts: Mapping[str, Formula]) -> Formula:
+        return both(counts[rule.id] for rule in pair)
 
     # ---- gaps
 
@@ -174,7 +176,7 @@ class _Proof:
 
     def _places(self, kind: str, rules: tuple[Rule, ...], formula: Formula) -> Iterator[Finding]:
         """The boxes in which a formula holds: those that are accepted, then every other."""
-        names = tuple(rule.id for rule in rules) or (self.policy.subject or "",)
+        names = self._names(rules)
         left = formula
         for each in self.policy.accepted:
             if each.id in self.regions and _fits(each, kind, names):
@@ -197,19 +199,22 @@ class _Proof:
         facts = self.space.corner(box)
         sentence = self._words(kind, rules, self.space.says(box))
         cites = tuple(rule.cite for rule in rules) or self._neighbours(facts)
-        names = tuple(rule.id for rule in rules) or (self.policy.subject or "",)
-        case = as_case(self.policy, self._mended(rules, self.space.says(box)), self.slice_.starts, facts)
-        yield Finding(kind, names, sentence, cites, self.slice_.starts, case=case, accepted=accepted)
+        case = written_case(self.policy, self._mended(rules, self.space.says(box)), self.slice_.starts, facts)
+        yield Finding(kind, self._names(rules), sentence, cites, self.slice_.starts, case=case, accepted=accepted)
 
     def _mended(self, rules: tuple[Rule, ...], where: str) -> str:
         """What a case claims: true once the finding is mended."""
         claim = f"“{rules[0].id}” and “{rules[1].id}” do not contradict each other" if rules else f"Some {self.policy.subject} is concluded"
         return f"{claim} when {where}"
 
+    def _names(self, rules: tuple[Rule, ...]) -> tuple[str, ...]:
+        """What a finding is about: these rules, or (a gap) what the policy is about."""
+        return tuple(rule.id for rule in rules) or (self.policy.subject or "",)
+
     def _words(self, kind: str, rules: tuple[Rule, ...], where: str) -> str:
         printed = "As printed, " if kind.endswith("-as-printed") else ""
         if not rules:
-            return f"{printed or ''}{'no' if printed else 'No'} rule concludes {self.policy.subject} when {where}."
+            return f"{printed}{'no' if printed else 'No'} rule concludes {self.policy.subject} when {where}."
         first, second = rules
         fields = self._fields(first, second)
         what = f"differ on {', '.join(fields)}" if fields else "both count, where only one may"
@@ -288,7 +293,7 @@ def _unused(policy: Policy) -> Iterator[Finding]:
             yield Finding("dead", (name,), f"No rule and no notice uses the parameter “{name}”.", (value.cite,), value.starts)
 
 
-# ---- what is accepted, and cases -----------------------------------------------------------------------------------
+# ---- what is accepted ----------------------------------------------------------------------------------------------
 
 
 def _fits(each: Accepted, kind: str, names: Iterable[str]) -> bool:
@@ -299,16 +304,3 @@ def _accepted(policy: Policy, finding: Finding) -> Finding:
     """A finding without a region, with the acceptance that names it."""
     fitting = next((each for each in policy.accepted if _fits(each, finding.kind, finding.rules)), None)
     return replace(finding, accepted=fitting)
-
-
-def as_case(policy: Policy, says: str, day: date, facts: Mapping[str, Code]) -> str:
-    """A case that can be pasted into the policy's case file."""
-    shown = ", ".join(f"{name}: {_yaml(policy.facts[name].show(code))}" for name, code in facts.items())
-    sentence = says.replace('"', "'")
-    return f'- case: "{sentence}"\n  as_at: {day}\n  facts: {{{shown}}}\n  expect: {{status: decided}}\n'
-
-
-def _yaml(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f'"{value}"' if isinstance(value, str) and not value[:1].isalpha() and "-" not in value[1:5] else str(value)
