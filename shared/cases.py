@@ -61,24 +61,15 @@ def _case(node: Node) -> Case:
         found["expect"].fail("a case that expects nothing proves nothing.")
     if "status" in expect:
         expect["status"].choice("status", STATUSES)
-    facts = {name: plain(value) for name, value in found["facts"].entries("the facts of a case").items()}
+    facts = {name: value.to_json() for name, value in found["facts"].entries("the facts of a case").items()}
     return Case(
         found["case"].text("case"),
         node.file,
         node.line,
         found["as_at"].day("as_at"),
         facts,
-        {name: plain(value) for name, value in expect.items()},
+        {name: value.to_json() for name, value in expect.items()},
     )
-
-
-def plain(node: Node) -> Any:
-    """A value of a case file as JSON has it."""
-    if isinstance(node.value, dict):
-        return {name: plain(part) for name, part in node.value.items()}
-    if isinstance(node.value, list):
-        return [plain(part) for part in node.value]
-    return node.value.isoformat() if isinstance(node.value, date) else node.value
 
 
 def written_case(policy: Policy, says: str, day: date, facts: Mapping[str, Code]) -> str:

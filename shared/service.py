@@ -8,7 +8,6 @@ Read from the top: ``create_service``, then one function per route. What handler
 """
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -34,7 +33,7 @@ from shared.policies import load_references
 from shared.policies.facts import field_errors, read_facts
 from shared.policies.page import page, reference_page
 from shared.policies.policy import Policy
-from shared.policies.reading import suggest
+from shared.policies.reading import read_day, suggest
 from shared.problems import failed, http_problem, pointed, problem
 from shared.rules import Decision, decide, ready_policies
 from shared.wire import Message, plain_text, read_message
@@ -305,12 +304,6 @@ def _policy(name: str) -> Policy:
 
 def _day(given: str | None) -> date | None:
     try:
-        return _strict_day(given) if given else None
+        return read_day(given) if given else None
     except ValueError:
         raise Refused("The day cannot be read.", {"as_at": f"must be a date such as 2021-06-01, not {given!r}."}) from None
-
-
-def _strict_day(given: str) -> date:
-    if not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", given):
-        raise ValueError(given)
-    return date.fromisoformat(given)

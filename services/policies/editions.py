@@ -4,7 +4,6 @@ A file's facts are those of the folder it lies in (``…/policies/x.yaml`` besid
 earlier edition taken out of git, is read with the facts of the service that has a policy of its name.
 """
 
-import re
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,7 +17,7 @@ from shared.policies.catalogue import load_catalogue
 from shared.policies.facts import declared_facts
 from shared.policies.policy import Policy, Slice
 from shared.policies.policy_file import citing, read_policy
-from shared.policies.reading import Node, read_yaml, suggest
+from shared.policies.reading import Node, read_day, read_yaml, suggest
 
 
 @dataclass(frozen=True)
@@ -66,11 +65,9 @@ def _with_day(named: str, today: date) -> tuple[str, date]:
     if not at or "/" in day:
         return named, today
     try:
-        if re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", day):
-            return name, date.fromisoformat(day)
+        return name, read_day(day)
     except ValueError:
-        pass  # said below, with the form that is right
-    raise click.UsageError(f"“{day}” in “{named}” is not a day; write POLICY@DATE with a date such as 2021-06-01.")
+        raise click.UsageError(f"“{day}” in “{named}” is not a day; write POLICY@DATE with a date such as 2021-06-01.") from None
 
 
 def _from_file(path: Path) -> Policy:

@@ -41,7 +41,7 @@ def load_sources() -> dict[str, Any]:
 
 def _source(node: Node) -> dict[str, Any]:
     found = node.fields("a source", ("title", "outside"), ("publisher", "date", "file", "note"))
-    return {key: entry.plain() for key, entry in found.items()}
+    return {key: entry.to_json() for key, entry in found.items()}
 
 
 @cache

@@ -27,7 +27,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields
 
 from shared.errors import InvalidFacts
-from shared.policies.reading import Node, suggest
+from shared.policies.reading import Node, read_day, suggest
 
 Code = int | str
 """A fact's value as the engines see it."""
@@ -138,11 +138,8 @@ def _boolean(raw: object) -> int:
 def _date(raw: object) -> int:
     if isinstance(raw, date):
         return raw.toordinal()
-    if isinstance(raw, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", raw.strip()):
-        try:
-            return date.fromisoformat(raw.strip()).toordinal()
-        except ValueError:
-            raise ValueError(f"{raw!r} is not a day of the calendar.") from None
+    if isinstance(raw, str):
+        return read_day(raw.strip()).toordinal()
     raise ValueError(f"must be a date such as 2021-06-01, not {raw!r}.")
 
 
@@ -203,7 +200,7 @@ def _domain(name: str, type_: str, domain: Node | None, node: Node) -> dict[str,
 def _with_assumption(fact: Fact, node: Node) -> Fact:
     found = node.fields(f"assume of {fact.name}", ("value", "because"))
     try:
-        value = fact.read(found["value"].plain())
+        value = fact.read(found["value"].to_json())
     except ValueError as error:
         found["value"].fail(f"the assumed value of {fact.name} {error}")
     because = found["because"].text("because")

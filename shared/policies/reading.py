@@ -7,12 +7,12 @@ Read from the top: :func:`read_yaml` gives a :class:`Node`; its methods take it 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import yaml
 
@@ -22,7 +22,7 @@ DATE = "$date"
 """How a date is told from a text in the canonical form of an edition."""
 
 Plain = None | bool | int | str | date
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _INTEGER = re.compile(r"[-+]?\d+")
 
@@ -111,11 +111,31 @@ class Node:
 
     def plain(self) -> object:
         """The value with all Nodes taken away: what the canonical form of an edition is made of."""
+        return self._without_nodes(lambda day: {DATE: day.isoformat()})
+
+    def to_json(self) -> Any:
+        """The value as JSON has it."""
+        return self._without_nodes(date.isoformat)
+
+    def _without_nodes(self, shown: Callable[[date], object]) -> Any:
         if isinstance(self.value, dict):
-            return {key: node.plain() for key, node in self.value.items()}
+            return {key: node._without_nodes(shown) for key, node in self.value.items()}
         if isinstance(self.value, list):
-            return [node.plain() for node in self.value]
-        return {DATE: self.value.isoformat()} if isinstance(self.value, date) else self.value
+            return [node._without_nodes(shown) for node in self.value]
+        return shown(self.value) if isinstance(self.value, date) else self.value
+
+
+def read_day(text: str) -> date:
+    """The day of a text such as 2021-06-01; no other form that ISO 8601 has for a day is taken.
+
+    :raises ValueError: the message says what would be right.
+    """
+    if not _DATE.fullmatch(text):
+        raise ValueError(f"must be a date such as 2021-06-01, not {text!r}.")
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text} is not a day of the calendar.") from None
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
@@ -184,10 +204,7 @@ def _scalar(found: yaml.ScalarNode) -> Plain:
     if text in ("", "null", "~"):
         return None
     if _DATE.fullmatch(text):
-        try:
-            return date.fromisoformat(text)
-        except ValueError as error:
-            raise ValueError(f"{text} is not a day of the calendar.") from error
+        return read_day(text)
     if _INTEGER.fullmatch(text):
         return int(text)
     if found.tag.endswith(":float"):

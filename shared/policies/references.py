@@ -83,4 +83,4 @@ def _value(name: str, node: Node) -> Any:
         return [_value(name, item) for item in node.value]
     if isinstance(node.value, dict) or node.value is None:
         node.fail(f"{name} must be a number, a text, a date, true or false, or a list of these, not {node.shown()}.")
-    return node.value.isoformat() if hasattr(node.value, "isoformat") else node.value
+    return node.to_json()

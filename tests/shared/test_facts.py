@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from shared.errors import InvalidFacts
 from shared.policies.conditions import OPERATORS
-from shared.policies.facts import Code, Fact, facts_schema, json_schema, read_facts
+from shared.policies.facts import Code, Fact, declared_facts, facts_schema, json_schema, read_facts
+from shared.policies.reading import parse_yaml
 from tests.shared.scratch import FACTS
 
 FIRST, LAST = date(2020, 1, 1), date(2030, 1, 1)
@@ -82,7 +83,7 @@ def test_a_value_is_read_exactly_and_shown_as_json(name: str, raw: object, code:
         ("kind", 3, "must be text, not 3"),
         ("day", "2019-12-31", "must be from 2020-01-01 to 2030-01-01, not 2019-12-31"),
         ("day", "2030-01-02", "must be from 2020-01-01 to 2030-01-01, not 2030-01-02"),
-        ("day", "2021-02-29", "'2021-02-29' is not a day of the calendar"),
+        ("day", "2021-02-29", "2021-02-29 is not a day of the calendar"),
         ("day", "2021-W22-2", "must be a date such as 2021-06-01"),
         ("day", "20210601", "must be a date such as 2021-06-01"),
         ("day", "1/6/2021", "must be a date such as 2021-06-01"),
@@ -197,3 +198,8 @@ def test_the_classes_of_the_other_types_are_all_their_values_and_for_text_any_ot
     assert FACTS["sure"].values([1]) == (0, 1)
     assert FACTS["kind"].values(["red"]) == ("red", "green")
     assert FACTS["note"].values(["RXN", "RBN"]) == ("RBN", "RXN", "~any-other")
+
+
+def test_a_date_can_be_assumed() -> None:
+    declared = "d: {type: date, domain: {at_least: 2020-01-01, at_most: 2030-01-01}, ask: A, assume: {value: 2021-06-01, because: B}}"
+    assert declared_facts(parse_yaml(declared, "facts.yaml"))["d"].assumed == date(2021, 6, 1).toordinal()
