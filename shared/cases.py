@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import NotInForce, PolicyConflict, PolicyError, PolicyGap
+from shared.policies.citations import Citation
 from shared.policies.conditions import Test, facts_of, tests, truth
 from shared.policies.facts import ORDERED, Code, Fact, read_facts
-from shared.policies.policy import Citation, Notice, Policy, Rule, Slice
+from shared.policies.policy import Notice, Policy, Rule, Slice
 from shared.policies.reading import Node, read_yaml
 from shared.rules import decide
 from shared.rules.conclusion import conclude

@@ -11,7 +11,7 @@ from services.command import services_by_policy
 from services.policies.cases import cases_file
 from services.policies.editions import read_edition
 from shared.policies import load_sources
-from shared.policies.policy_file import citing
+from shared.policies.citations import citing
 from shared.policies.reading import parse_yaml
 from shared.policies.references import read_reference
 from tests.helpers import HOUSE

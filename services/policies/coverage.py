@@ -11,7 +11,8 @@ from services.command import NAMES
 from services.screen import table_lines, wrapped
 from shared.policies import load_policies, load_references, load_sources
 from shared.policies.catalogue import Covered, Use, check_catalogue, coverage, load_catalogue
-from shared.policies.policy import Citation, Policy
+from shared.policies.citations import Citation
+from shared.policies.policy import Policy
 from shared.policies.references import Reference
 
 Data = dict[str, Any]

@@ -14,9 +14,10 @@ import click
 from services.command import find_policy, services_by_policy
 from shared.policies import HOUSE, load_sources
 from shared.policies.catalogue import load_catalogue
+from shared.policies.citations import citing
 from shared.policies.facts import declared_facts
 from shared.policies.policy import Policy, Slice
-from shared.policies.policy_file import citing, read_policy
+from shared.policies.policy_file import read_policy
 from shared.policies.reading import Node, read_day, read_yaml, suggest
 
 

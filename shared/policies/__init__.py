@@ -8,6 +8,7 @@ outcomes.py        what a rule may conclude
 policy.py          a policy; ``Policy.on(day)`` puts it in force
 policy_file.py     a policy file, read and checked
 calendars.py       working days
+citations.py       where it stands: document, section, catalogue entry
 catalogue.py       what the documents say, entry by entry, and whether it is encoded
 references.py      what they state as data
 page.py, words.py  a policy as a page: as data, and in sentences
@@ -24,9 +25,10 @@ from typing import Any
 
 from shared.errors import PolicyError
 from shared.policies.catalogue import load_catalogue
+from shared.policies.citations import as_cited, citing
 from shared.policies.facts import Fact, declared_facts
 from shared.policies.policy import Policy
-from shared.policies.policy_file import as_cited, citing, read_policy
+from shared.policies.policy_file import read_policy
 from shared.policies.reading import DATE, Node, read_yaml
 from shared.policies.references import Reference, read_reference
 

@@ -157,6 +157,22 @@ def substitute(condition: Condition, meanings: Callable[[Test], Condition]) -> C
     return every(parts) if isinstance(condition, All) else either(parts)
 
 
+def facts_of(conditions: Iterable[Condition]) -> dict[str, set[Code]]:
+    """Every fact that these conditions ask about, with the bounds it is held against, in the order of the file."""
+
+    def noted(found: dict[str, set[Code]], test: Test) -> dict[str, set[Code]]:
+        found.setdefault(test.fact, set()).add(test.bound)
+        return found
+
+    return reduce(noted, (test for condition in conditions for test in tests(condition)), {})
+
+
+def parameters_of(conditions: Iterable[Condition]) -> set[str]:
+    """The names of the parameters that conditions of a file stand on."""
+    bounds = [bound for bounds in facts_of(conditions).values() for bound in bounds]
+    return {str(bound)[1:] for bound in bounds if str(bound).startswith("$")}
+
+
 # ---- reading ----------------------------------------------------------------------------------------------------
 
 
@@ -214,13 +230,3 @@ def _bound(fact: Fact, node: Node, parameters: Mapping[str, Fact]) -> Code:
         return fact.read(value)
     except ValueError as error:
         node.fail(f"{fact.name} {error}")
-
-
-def facts_of(conditions: Iterable[Condition]) -> dict[str, set[Code]]:
-    """Every fact that these conditions ask about, with the bounds it is held against, in the order of the file."""
-
-    def noted(found: dict[str, set[Code]], test: Test) -> dict[str, set[Code]]:
-        found.setdefault(test.fact, set()).add(test.bound)
-        return found
-
-    return reduce(noted, (test for condition in conditions for test in tests(condition)), {})

@@ -175,3 +175,13 @@ def dates_asked(value: Any) -> set[str]:
     if isinstance(value, Computed):
         return {value.fact}
     return {fact for part in (value if isinstance(value, tuple) else ()) for fact in dates_asked(part)}
+
+
+def parameters_in(value: Any) -> set[str]:
+    """The names of the parameters that a concluded value stands on."""
+    if isinstance(value, str) and value.startswith("$"):
+        return {value[1:]}
+    if isinstance(value, tuple):
+        return {name for part in value for name in parameters_in(part)}
+    amount = getattr(value, "amount", None)
+    return {amount.lstrip("-$")} if isinstance(amount, str) else set()

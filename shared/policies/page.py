@@ -11,10 +11,11 @@ from itertools import pairwise
 from typing import Any
 
 from shared.policies import load_sources
-from shared.policies.conditions import facts_of
+from shared.policies.citations import Citation
+from shared.policies.conditions import facts_of, parameters_of
 from shared.policies.facts import Fact, json_schema
 from shared.policies.outcomes import Field
-from shared.policies.policy import FAR, Accepted, Citation, DatedValue, Notice, Order, Policy, Rule, conditions_of, in_force, parameters_of
+from shared.policies.policy import FAR, Accepted, DatedValue, Notice, Order, Policy, Rule, conditions_of, in_force
 from shared.policies.references import Reference
 from shared.policies.words import Words, domain_words, value_words
 

@@ -14,30 +14,16 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from shared.errors import NotInForce
-from shared.policies.conditions import OPERATORS, Condition, Test, bind, either, every, facts_of, negated, substitute
+from shared.policies.citations import Citation
+from shared.policies.conditions import OPERATORS, Condition, Test, bind, either, every, facts_of, negated, parameters_of, substitute
 from shared.policies.facts import Code, Fact
-from shared.policies.outcomes import Field, bind_value, dates_asked
+from shared.policies.outcomes import Field, bind_value, dates_asked, parameters_in
 
 # unique: one rule holds · any: several may, if they agree · first: the first in the file · collect: their lists are put together
 HITS = ("unique", "any", "first", "collect")
 FINDINGS = ("gap", "conflict", "dead", "shadowed", "unreachable", "gap-as-printed", "overlap-as-printed", "order")
 """What a check may find and a policy may accept; see shared/proofs/findings.py."""
 FAR = date(9999, 12, 31)
-
-
-@dataclass(frozen=True)
-class Citation:
-    """Document, section heading and catalogue entry. ``outside`` marks a fact from outside the five documents."""
-
-    source: str
-    section: str
-    entry: str
-    outside: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        """The citation as it stands in a decision."""
-        shown: dict[str, Any] = {"source": self.source, "section": self.section, "entry": self.entry}
-        return {**shown, "outside": True} if self.outside else shown
 
 
 @dataclass(frozen=True)
@@ -93,7 +79,7 @@ class Rule:
     @cached_property
     def parameters(self) -> tuple[str, ...]:
         """The names of the parameters that the rule's conditions and dates stand on (empty in a slice)."""
-        return tuple(sorted(parameters_of([self.when]) | _parameters_in(tuple(self.then.values()))))
+        return tuple(sorted(parameters_of([self.when]) | parameters_in(tuple(self.then.values()))))
 
 
 @dataclass(frozen=True)
@@ -298,18 +284,3 @@ def conditions_of(*items: Rule | Notice) -> Iterator[Condition]:
     for item in items:
         yield item.when
         yield item.unless if isinstance(item, Notice) else (item.printed or False)
-
-
-def parameters_of(conditions: Iterable[Condition]) -> set[str]:
-    """The names of the parameters that conditions of a file stand on."""
-    bounds = [bound for bounds in facts_of(conditions).values() for bound in bounds]
-    return {str(bound)[1:] for bound in bounds if str(bound).startswith("$")}
-
-
-def _parameters_in(value: Any) -> set[str]:
-    if isinstance(value, str) and value.startswith("$"):
-        return {value[1:]}
-    if isinstance(value, tuple):
-        return {name for part in value for name in _parameters_in(part)}
-    amount = getattr(value, "amount", None)
-    return {amount.lstrip("-$")} if isinstance(amount, str) else set()

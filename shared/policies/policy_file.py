@@ -1,44 +1,28 @@
 """A policy file: read against the declared facts and sources, and checked, into a :class:`Policy`.
 
 Every complaint is a PolicyError with file and line, what was wrong and what would be right. Read from the top: the file, its rules
-and notices, its citations and parameters, then the checks that look at several of them together.
+and notices, its parameters, then the checks that look at several of them together.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from shared.policies.catalogue import Entry
-from shared.policies.conditions import Condition, facts_of, read_condition
+from shared.policies.citations import Citing
+from shared.policies.conditions import Condition, facts_of, parameters_of, read_condition
 from shared.policies.facts import Bound, Fact, literal
 from shared.policies.outcomes import UNITS, Field, read_conclusion, read_outcome
-from shared.policies.policy import (
-    FAR,
-    FINDINGS,
-    HITS,
-    Accepted,
-    Citation,
-    DatedValue,
-    Notice,
-    Order,
-    Parameter,
-    Policy,
-    Rule,
-    conditions_of,
-    parameters_of,
-)
+from shared.policies.policy import FAR, FINDINGS, HITS, Accepted, DatedValue, Notice, Order, Parameter, Policy, Rule, conditions_of
 from shared.policies.reading import Node, suggest
-
-Citing = Callable[[Node], Citation]
 
 
 def read_policy(node: Node, facts: Mapping[str, Fact], cite: Citing) -> Policy:
     """The policy that stands in a file.
 
     :param facts: the service's declared facts.
-    :param cite: how its citations are read: :func:`citing`, or :func:`as_cited` for an edition that was checked when it was new.
+    :param cite: how its citations are read: ``citing``, or ``as_cited`` for an edition that was checked when it was new.
     :raises PolicyError: with file, line, what was wrong and what would be right.
     """
     keys = ("policy", "question", "hit", "outcome", "rules")
@@ -76,10 +60,6 @@ def read_policy(node: Node, facts: Mapping[str, Fact], cite: Citing) -> Policy:
         accepted=accepted,
         canonical=_canonical(node, used),
     )
-
-
-OWN = "TRIPARTITE"
-"""The source of this project's own settings; their entries are named where they are used."""
 
 
 @dataclass(frozen=True)
@@ -164,37 +144,6 @@ def _days(found: Mapping[str, Node]) -> tuple[date, date]:
             f"“to” ({ends}) must come after “from” ({starts}); “to” is the first day no longer in force."
         )
     return starts, ends
-
-
-def as_cited(node: Node) -> Citation:
-    """A citation as it stands."""
-    found = node.fields("a citation", ("source", "section", "entry"), ("outside",))
-    outside = found["outside"].flag("outside") if "outside" in found else False
-    return Citation(found["source"].text("source"), found["section"].text("section"), found["entry"].text("entry"), outside)
-
-
-def citing(sources: Mapping[str, Any], entries: Mapping[str, Entry]) -> Citing:
-    """How a citation is read: its source and its catalogue entry are known, and belong together.
-
-    :param sources: the documents that may be cited, by key (``shared/sources.yaml``).
-    :param entries: the catalogue's entries that may be cited, by name (``shared/catalogue/``).
-    """
-
-    def cite(node: Node) -> Citation:
-        cited = as_cited(node)
-        source, entry, outside = cited.source, cited.entry, cited.outside
-        found = node.entries("a citation")
-        if source not in sources:
-            found["source"].fail(f"“{source}” is not in shared/sources.yaml{suggest(source, sources)}.")
-        if outside is not bool(sources[source]["outside"]):
-            node.fail(f"{source} {'is' if not outside else 'is not'} a source from outside the five documents; set outside: accordingly.")
-        if entry not in entries and source != OWN:
-            found["entry"].fail(f"“{entry}” is no entry of the catalogue{suggest(entry, entries)}; see shared/catalogue/.")
-        if source != OWN and source not in entries[entry].sources:
-            found["entry"].fail(f"“{entry}” is an entry of {' and '.join(entries[entry].sources)}, not of {source}.")
-        return cited
-
-    return cite
 
 
 def _parameter(name: str, node: Node, cite: Citing) -> Parameter:

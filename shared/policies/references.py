@@ -16,8 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.policies.policy import Citation
-from shared.policies.policy_file import Citing
+from shared.policies.citations import Citation, Citing
 from shared.policies.reading import Node
 
 

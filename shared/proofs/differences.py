@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.errors import PolicyConflict, PolicyError, PolicyGap
+from shared.policies.citations import Citation
 from shared.policies.facts import Code, Fact
 from shared.policies.outcomes import dates_asked
-from shared.policies.policy import Citation, Rule, Slice
+from shared.policies.policy import Rule, Slice
 from shared.proofs.space import Formula, Space, both, nowhere, opposite, some
 from shared.rules.conclusion import Found, conclude, shown_outcome
 

@@ -23,11 +23,12 @@ from typing import Any
 
 from shared.cases import written_case
 from shared.errors import BeyondCalendar
-from shared.policies.conditions import Condition, Test, substitute, tests, truth
+from shared.policies.citations import Citation
+from shared.policies.conditions import Condition, Test, parameters_of, substitute, tests, truth
 from shared.policies.conditions import bind as bound
 from shared.policies.facts import Code
 from shared.policies.outcomes import Computed
-from shared.policies.policy import Accepted, Citation, Notice, Policy, Rule, Slice, conditions_of, flattened, meant, parameters_of
+from shared.policies.policy import Accepted, Notice, Policy, Rule, Slice, conditions_of, flattened, meant
 from shared.proofs.space import Formula, Space, both, nowhere, opposite, some
 
 MOST_OF_A_KIND = 25

@@ -11,9 +11,10 @@ from shared.database import Base, transaction
 from shared.events import ConcernRaised, DocumentIssued, Event, PlacementUpdated, ProcurementRouted
 from shared.policies import load_sources
 from shared.policies.catalogue import Entry
+from shared.policies.citations import citing
 from shared.policies.facts import Fact, declared_facts
 from shared.policies.policy import Policy
-from shared.policies.policy_file import citing, read_policy
+from shared.policies.policy_file import read_policy
 from shared.policies.reading import parse_yaml
 from shared.wire import Message
 from shared.worker import Say, Service, Worker

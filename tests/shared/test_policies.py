@@ -9,9 +9,10 @@ import pytest
 from shared import policies as house
 from shared.errors import NotInForce, PolicyError
 from shared.policies import load_policies, load_sources, policy_from_canonical
+from shared.policies.citations import citing
 from shared.policies.facts import declared_facts
 from shared.policies.policy import Policy
-from shared.policies.policy_file import citing, read_policy
+from shared.policies.policy_file import read_policy
 from shared.policies.reading import parse_yaml
 from tests.shared.scratch import ENTRIES, FACTS_TEXT, POLICY, a_policy, changed
 
