@@ -60,7 +60,7 @@ def ask(policy: str, facts: Sequence[str], as_at: datetime | None, as_json: bool
 def _conversation(name: str, facts: Sequence[str], as_at: datetime | None) -> "Conversation":
     policy = find_policy(name)
     now = clock_of(read_config())()
-    given = {name: meant(policy.facts[name], words) if name in policy.facts else words for name, words in _pairs(facts).items()}
+    given = {name: understood(policy.facts[name], words) if name in policy.facts else words for name, words in _pairs(facts).items()}
     known = read_facts(policy.facts, given, policy.name)
     return Conversation(policy, as_at.date() if as_at else today(now), stamp(now), known)
 
@@ -156,7 +156,7 @@ class Conversation:
 
     def _took(self, fact: Fact, words: str) -> bool:
         try:
-            self.known[fact.name] = fact.read(meant(fact, words))
+            self.known[fact.name] = fact.read(understood(fact, words))
         except ValueError as error:
             self.say(f"{fact.name} {error}")
             return False
@@ -202,7 +202,7 @@ def question_lines(fact: Fact) -> Iterator[str]:
         yield from wrapped(f"{fact.name}: {domain_words(fact)}", "  ")
 
 
-def meant(fact: Fact, words: str) -> str:
+def understood(fact: Fact, words: str) -> str:
     """What a person means: a choice by its number, yes and no for true and false; anything else as it was typed."""
     if fact.type == "choice" and words not in fact.choices and words.isdecimal() and 1 <= int(words) <= len(fact.choices):
         return fact.choices[int(words) - 1]

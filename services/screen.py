@@ -110,6 +110,11 @@ def cited(cite: dict[str, Any]) -> str:
     return f"{cite['source']}, {cite['section']} ({cite['entry']})" + (", outside the five documents" if cite.get("outside") else "")
 
 
+def short(edition: str) -> str:
+    """An edition as a person tells it from another: the first digits of its hash."""
+    return edition.removeprefix("sha256:")[:12]
+
+
 def _would_change(change: dict[str, Any]) -> str:
     if change["outcome"] is None:
         return f"{change['fact']} = {change['at']}: then {', '.join(change['needs'])} would matter"

@@ -256,9 +256,9 @@ def test_coverage_accounts_for_309_entries() -> None:
     assert total["entries"] == len(said["entries"]) == 309
     assert sum(section["entries"] for section in said["sections"]) == 309
     assert total["encoded"] + total["data"] + total["not encoded"] == 309
-    assert answer.exit_code == (1 if total["problems"] else 0)
+    assert (answer.exit_code, total["problems"]) == (0, 0)
     assert len(re.findall(r"^[✗ ] \d\.\d\d ", answer.output, re.MULTILINE)) == 309
-    assert answer.output.count("✗ ") == total["problems"]
+    assert "✗ " not in answer.output
     first = next(entry for entry in said["entries"] if entry["entry"] == "route-a-one-quote")
     assert (first["state"], first["problem"]) == ("encoded", "")
     assert all(place in flat(run("policies", "coverage", "--all").output) for place in first["where"])
@@ -267,9 +267,9 @@ def test_coverage_accounts_for_309_entries() -> None:
 
 def test_test_decides_the_cases_of_a_policy() -> None:
     answer, said = run("policies", "test", ROUTE), data("policies", "test", ROUTE)
-    assert answer.exit_code == (0 if said["passed"] else 1)
+    assert (answer.exit_code, said["passed"]) == (0, True)
     assert said["cases"] > 40
-    assert answer.output.rstrip().endswith(f"1 policy, {said['cases']} cases, {said['failed']} failed.")
+    assert answer.output.rstrip().endswith(f"1 policy, {said['cases']} cases, 0 failed.")
 
 
 def test_test_shows_a_failing_case_with_line_sentence_and_what_was_found(tmp_path: Path) -> None:

@@ -117,6 +117,4 @@ def test_the_changelog_names_every_policy_with_its_service_and_its_first_day() -
 
 
 def test_every_entry_of_the_catalogue_is_accounted_for() -> None:
-    counted = covered()
-    assert counted["total"]["entries"] == 309
-    assert [entry for entry in counted["entries"] if entry["problem"]] == []
+    assert [entry for entry in covered()["entries"] if entry["problem"]] == []

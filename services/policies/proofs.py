@@ -10,7 +10,7 @@ from typing import Any
 
 from services.command import services_by_policy, shown_progress, shown_work
 from services.policies.editions import Edition
-from services.screen import cited, differing, facts_line, many, outcome_line, wrapped
+from services.screen import cited, differing, facts_line, many, outcome_line, short, wrapped
 from shared.errors import Unreachable
 from shared.policies.policy import Policy
 
@@ -130,7 +130,7 @@ def diff_lines(said: Data) -> Iterator[str]:
     """The differences as text; the last line says what is proved."""
     for side in ("old", "new"):
         edition = said[side]
-        yield f"{side}: {edition['policy']} as in force on {edition['as_at']} ({edition['file']}, edition {edition['edition'][7:19]})"
+        yield f"{side}: {edition['policy']} as in force on {edition['as_at']} ({edition['file']}, edition {short(edition['edition'])})"
     for number, difference in enumerate(said["differences"], 1):
         yield ""
         yield from _difference_lines(number, difference)

@@ -6,7 +6,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from services.screen import cited, heading, labelled, many, wrapped
+from services.screen import cited, heading, labelled, many, short, value_line, wrapped
 
 Data = dict[str, Any]
 _HITS = {
@@ -46,7 +46,7 @@ def _about(said: Data) -> Iterator[str]:
     yield from labelled("as at", said["as_at"] or "every day: all editions are shown")
     yield from labelled("in force", spans)
     yield from labelled("service", said["service"])
-    yield from labelled("file", f"{said['file']}, edition {said['edition'][7:19]}")
+    yield from labelled("file", f"{said['file']}, edition {short(said['edition'])}")
 
 
 def span_words(span: Mapping[str, Any]) -> str:
@@ -60,8 +60,7 @@ def span_words(span: Mapping[str, Any]) -> str:
 def _fact_lines(fact: Data) -> Iterator[str]:
     yield from wrapped(f"{fact['fact']}: {fact['ask']} {fact['domain'][0].upper() + fact['domain'][1:]}.", "  ", "    ")
     if "assumed" in fact:
-        value = {True: "yes", False: "no"}.get(fact["assumed"], fact["assumed"]) if fact["type"] == "boolean" else fact["assumed"]
-        yield from wrapped(f"If it is not given, {value} is assumed: {fact['assumed_because']}", "    ")
+        yield from wrapped(f"If it is not given, {value_line(fact['assumed'])} is assumed: {fact['assumed_because']}", "    ")
 
 
 def _field_lines(field: Data, indent: str = "  ") -> Iterator[str]:
@@ -111,9 +110,10 @@ def _rule_lines(rule: Data) -> Iterator[str]:
     if rule["printed"]:
         literally = "the source says nothing; the rule is our reading" if rule["printed"] == "silent" else f"if {rule['printed']}"
         yield from labelled("printed", f"as the source prints it: {literally}")
-    for label, names in (("overrides", rule["overrides"]), ("gives way", rule["overridden_by"])):
-        if names:
-            yield from labelled(label, f"{'to ' if label == 'gives way' else ''}{', '.join(names)}")
+    if rule["overrides"]:
+        yield from labelled("overrides", ", ".join(rule["overrides"]))
+    if rule["overridden_by"]:
+        yield from labelled("gives way", f"to {', '.join(rule['overridden_by'])}")
 
 
 def _ended(clauses: list[str]) -> str:
@@ -184,7 +184,7 @@ def list_lines(said: Data) -> Iterator[str]:
         yield heading(service)
         for policy in (each for each in said["policies"] if each["service"] == service):
             counts = f"{many(policy['rules'], 'rule')}, {many(policy['notices'], 'notice')}, {span_words(policy)}"
-            yield f"  {policy['policy']:28}  {counts}, edition {policy['edition'][7:19]}"
+            yield f"  {policy['policy']:28}  {counts}, edition {short(policy['edition'])}"
             yield from wrapped(policy["question"], "    ")
         for reference in (each for each in said["references"] if each["service"] == service):
             yield f"  {reference['reference']:28}  {many(reference['records'], 'record')} of cited data"

@@ -34,6 +34,8 @@ Code = int | str
 
 TYPES = ("money", "integer", "boolean", "choice", "date", "text")
 ORDERED = ("money", "integer", "date")
+OTHER_TEXT = "~any-other"
+"""Stands for every text that no condition names."""
 _TEXT = re.compile(r"[ !#-\[\]-~]+")
 _MONEY = re.compile(r"(-?)([0-9]{1,16})(?:\.([0-9]{1,2}))?")
 _TOKEN = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -86,7 +88,7 @@ class Fact:
         if self.type == "choice":
             return self.choices
         if self.type == "text":
-            return (*sorted(str(bound) for bound in bounds), "~any-other")
+            return (*sorted(str(bound) for bound in bounds), OTHER_TEXT)
         near = {int(bound) + step for bound in bounds for step in (-1, 0, 1)} | {self.least, self.most}
         return tuple(sorted(value for value in near if self.least <= value <= self.most))
 

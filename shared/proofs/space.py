@@ -14,13 +14,12 @@ from typing import Any
 import z3
 
 from shared.policies.conditions import All, Condition, Test, facts_of
-from shared.policies.facts import ORDERED, Code, Fact
+from shared.policies.facts import ORDERED, OTHER_TEXT, Code, Fact
 
 Formula = Any
 """A ``z3.BoolRef``; z3 declares its types in part only."""
 Class = tuple[int, int]
 """The first and the last value of a class, as variables have them."""
-OTHER_TEXT = "~any-other"
 
 
 @dataclass(frozen=True)

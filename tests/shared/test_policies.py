@@ -19,15 +19,7 @@ from tests.shared.scratch import ENTRIES, FACTS_TEXT, POLICY, a_policy, changed
 SERVICES = ("eligibility", "deadlines", "responsibility", "notifications")
 HOUSE_POLICIES = [policy for service in SERVICES for policy in load_policies(service).values()]
 CITE = "cite: {source: TOOLKIT, section: Sizes, entry: limit}"
-CITE_SMALL = "    cite: {source: TOOLKIT, section: Sizes, entry: small}\n"
-WHEN = "when: {number: {at_most: $limit}}"
 VALUE = f"    - {{from: 2020-01-01, value: 5, unit: count, {CITE}}}\n"
-
-NOTICE = f"{{id: n, when: {{number: {{is: $limit}}}}, say: S, {CITE}}}"
-
-
-def also(old: str, new: str) -> tuple[tuple[str, str], ...]:
-    return ((old, new),)
 
 
 MISTAKES = sorted((Path(__file__).parent / "mistakes").glob("*.yaml"))
@@ -130,7 +122,7 @@ def test_before_its_first_day_a_policy_is_not_in_force_and_says_when_it_will_be(
 
 
 def test_after_its_last_day_a_policy_is_not_in_force() -> None:
-    ended = changed(*(also("    when: {number: {", "    to: 2021-01-01\n    when: {number: {")))
+    ended = changed(("    when: {number: {", "    to: 2021-01-01\n    when: {number: {"))
     ended = changed(("    when: {number: {more", "    to: 2021-01-01\n    when: {number: {more"), text=ended)
     assert a_policy(ended).on(date(2020, 12, 31)).rules
     with pytest.raises(NotInForce, match="no rules in force on 2021-01-01"):
