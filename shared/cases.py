@@ -209,7 +209,7 @@ def _bounds(slices: Iterable[Slice], live: Iterable[Taken]) -> Measure:
 
 
 def _points(slice_: Slice) -> Iterator[tuple[Fact, int]]:
-    for name, bounds in facts_of(item.when for item in _said_by(slice_)).items():
+    for name, bounds in facts_of(test for item in _said_by(slice_) for test in _tests(item)).items():
         fact = slice_.policy.facts.get(name)
         if fact and fact.type in ORDERED:
             near = {int(bound) + step for bound in bounds for step in (-1, 0, 1)}

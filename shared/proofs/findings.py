@@ -63,13 +63,13 @@ class Finding:
 
 
 def check(policy: Policy) -> list[Finding]:
-    """Everything that the proofs find wrong with a policy, unaccepted findings first; each once, for the first day it holds."""
+    """Everything that the proofs find wrong with a policy, unaccepted findings first; each once for every stretch of days."""
     slices = [policy.on(day) for day in policy.first_days]
     found: dict[tuple[object, ...], Finding] = {}
     for slice_, after in zip(slices, [*policy.first_days[1:], None], strict=True):
         for finding in _Proof(slice_).findings():
-            first = found.setdefault((finding.kind, finding.rules, finding.sentence), finding)
-            found[finding.kind, finding.rules, finding.sentence] = replace(first, until=after)
+            lasting = next((each for each in found.values() if _goes_on(each, finding)), finding)
+            found[lasting.kind, lasting.rules, lasting.sentence, lasting.since] = replace(lasting, until=after)
     everywhere = [*_days_without_rules(policy), *_unreachable(policy, slices), *_unused(policy)]
     taken = [*found.values(), *(_accepted(policy, finding) for finding in everywhere)]
     used = {finding.accepted.id for finding in taken if finding.accepted}
@@ -85,6 +85,11 @@ def check(policy: Policy) -> list[Finding]:
         if each.id not in used
     ]
     return sorted([*taken, *stale], key=lambda finding: finding.accepted is not None)
+
+
+def _goes_on(before: Finding, now: Finding) -> bool:
+    """Whether a finding is the same as one that was found up to the day on which it begins."""
+    return (before.kind, before.rules, before.sentence, before.until) == (now.kind, now.rules, now.sentence, now.since)
 
 
 # ---- one day -----------------------------------------------------------------------------------------------------

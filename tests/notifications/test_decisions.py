@@ -31,7 +31,7 @@ from shared.events import (
     ResponsibilityAssigned,
 )
 from shared.policies import load_policies
-from shared.wire import Message
+from shared.wire import Message, read_message, say
 
 NOW = datetime(2027, 5, 5, 9, tzinfo=UTC)
 PLACEMENT = PlacementUpdated(
@@ -294,6 +294,8 @@ def test_without_a_contact_the_alert_fails_and_says_what_to_mend() -> None:
     assert alert.status == "failed"
     assert alert.reason == "No host contact of RXN for work schedules is known; send recipient.updated for it."
     assert [type(event) for event in house.said] == [AlertFailed]
+    said = say(house.said[0], "urn:tripartite:notifications", NOW)
+    assert read_message(said.to_json()).data == house.said[0], "whoever hears it can read it, although nobody was to be told"
 
 
 def test_the_contact_that_was_missing_makes_the_alert_pending_again() -> None:
