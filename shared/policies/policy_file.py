@@ -1,4 +1,32 @@
-"""A policy file: read against the declared facts and sources, and checked, into a :class:`Policy`.
+"""A policy file: read against the declared facts and sources, and checked, into a :class:`Policy`. This is its language::
+
+    policy: bag                           # the file's name
+    question: Is this bag small enough?
+    hit: unique                           # unique: one rule of a stage counts · any: several, if they agree · first · collect
+    outcome:                              # the first field that is no list and does not inform is what the policy is about
+      size: {choice: [small, large]}
+      return_by: date                     # integer, boolean, money, date, text, duration, {choice: […]}, {list: {who: text, …}}
+      advice: {type: text, informs: true} # does not hold a decision up; reads not-known while its facts are missing
+    parameters:                           # every number, amount and period: dated and cited
+      most-litres:
+        - {from: 2020-01-01, value: 20, unit: count, cite: {source: …, section: …, entry: …}}
+        - {from: 2024-04-01, value: 25, unit: count, cite: …}   # GBP, count, percent, date, days, weeks, months, working_days
+    rules:
+      - id: small
+        from: 2020-01-01                  # first day in force; `to` is the first day no longer
+        stage: 1                          # a later stage may ask about what an earlier one concluded
+        when: {litres: {at_most: $most-litres}}     # is, is_not, one_of, at_most, less_than, at_least, more_than; all, any, not
+        printed: {litres: {less_than: $most-litres}} # as the source has it, where our reading differs; or: silent
+        then: {size: small, return_by: {from: bought_on, weeks: 2}}   # days, weeks, months; working_days with calendar: england
+        because: The bag holds no more than the limit.
+        cite: {source: TOOLKIT, section: Its heading, entry: its-name-in-the-catalogue}   # outside: true for other sources
+        see: []                           # further entries that say the same
+        overrides: []                     # rules of the same stage to which this one is the exception
+    notices: [{id: …, when: {…}, unless: {…}, say: …, cite: …}]         # said beside the outcome
+    order: [{id: …, earlier: return_by, later: …, because: …, cite: …}]  # a claim about two computed dates, to be proved
+    accepted: [{id: …, finding: gap-as-printed, rules: […], when: {…}, because: …, cite: …}]   # the source's own, by name
+
+Facts are declared in the service's ``facts.yaml`` (facts.py says how).
 
 Every complaint is a PolicyError with file and line, what was wrong and what would be right. Read from the top: the file, its rules
 and notices, its parameters, then the checks that look at several of them together.
