@@ -25,6 +25,7 @@ from shared.errors import NotInForce, PolicyConflict, PolicyError, PolicyGap
 from shared.policies.citations import Citation
 from shared.policies.conditions import Test, facts_of, tests, truth
 from shared.policies.facts import ORDERED, Code, Fact, read_facts
+from shared.policies.outcomes import NOT_KNOWN
 from shared.policies.policy import Notice, Policy, Rule, Slice
 from shared.policies.reading import Node, read_yaml
 from shared.rules import decide
@@ -60,6 +61,11 @@ def _case(node: Node) -> Case:
     expect = found["expect"].fields("what a case expects", (), ("status", "outcome", *_EXPECTED)) if "expect" in found else {}
     if "status" in expect:
         expect["status"].choice("status", STATUSES)
+    if "outcome" in expect:
+        expect["outcome"].entries("the outcome that a case expects")
+    for part in _EXPECTED.keys() & expect.keys():
+        for item in expect[part].items(f"{part} of a case"):
+            item.text(f"an item of {part}")
     facts = {name: value.to_json() for name, value in found["facts"].entries("the facts of a case").items()}
     return Case(
         found["case"].text("case"),
@@ -181,7 +187,9 @@ def _both_ways(policy: Policy, live: Iterable[Taken]) -> Measure:
             found.there |= {f"{there} is {way}": None for way in ("true", "false")}
     for slice_, _, facts in live:
         known = {**policy.assumed, **facts}
-        values = {name: value for name, value in conclude(slice_, known).values.items() if isinstance(value, int | str)}
+        values = {
+            name: value for name, value in conclude(slice_, known).values.items() if isinstance(value, int | str) and value != NOT_KNOWN
+        }
         for item in _said_by(slice_):
             for test, unbound in zip(_tests(item), written[item.id], strict=True):
                 if (way := truth(test, {**values, **known})) is not None:

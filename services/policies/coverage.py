@@ -11,7 +11,7 @@ from services.command import NAMES
 from services.screen import table_lines, wrapped
 from shared.policies import load_policies, load_references, load_sources
 from shared.policies.catalogue import Covered, Use, check_catalogue, coverage, load_catalogue
-from shared.policies.citations import Citation
+from shared.policies.citations import OWN, Citation
 from shared.policies.policy import Policy
 from shared.policies.references import Reference
 
@@ -37,7 +37,7 @@ def _of_policy(service: str, policy: Policy) -> Iterator[Use]:
         *(("accepted", finding.id, (finding.cite,)) for finding in policy.accepted),
     ]
     for kind, name, cited in cites:
-        yield from (Use(cite.entry, kind, f"{service}/{policy.name}: {name}") for cite in cited)
+        yield from (Use(cite.entry, kind, f"{service}/{policy.name}: {name}") for cite in cited if cite.source != OWN)
 
 
 def _of_reference(service: str, reference: Reference) -> Iterator[Use]:

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from itertools import product
+from math import prod
 from operator import eq, ge, gt, le, lt, ne
 from typing import Final
 
-from shared.policies.facts import ORDERED, Code, Fact
+from shared.policies.facts import ORDERED, OTHER_TEXT, Code, Fact
 from shared.policies.reading import Node, suggest
 
 OPERATORS: Final[Mapping[str, Callable[[Code, Code], bool]]] = {
@@ -137,6 +138,16 @@ def conjunctions(condition: Condition) -> list[tuple[Test, ...]]:
     return [tuple(dict.fromkeys(sum(choice, ()))) for choice in product(*forms)]
 
 
+def alternatives(condition: Condition) -> int:
+    """How many conjunctions the condition has, at most, without writing them down."""
+    if isinstance(condition, bool):
+        return int(condition)
+    if isinstance(condition, Test):
+        return 1
+    counts = [alternatives(part) for part in condition.parts]
+    return prod(counts) if isinstance(condition, All) else sum(counts)
+
+
 def bind(condition: Condition, bounds: Mapping[str, Code]) -> Condition:
     """The condition with every ``$parameter`` replaced by its value on the day."""
     if isinstance(condition, bool):
@@ -226,6 +237,8 @@ def _bound(fact: Fact, node: Node, parameters: Mapping[str, Fact]) -> Code:
         return value
     if fact.type in ORDERED:
         node.fail(f"a bound of {fact.name} stands here as {node.shown()}; give it a name, a date and a citation under parameters.")
+    if value == OTHER_TEXT:
+        node.fail(f"“{OTHER_TEXT}” stands for every text that no rule names; it cannot be named.")
     try:
         return fact.read(value)
     except ValueError as error:

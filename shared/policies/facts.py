@@ -33,6 +33,8 @@ Code = int | str
 """A fact's value as the engines see it."""
 
 TYPES = ("money", "integer", "boolean", "choice", "date", "text")
+LARGEST = 10**17
+"""The largest number of a policy, in codes: far inside what the engine compares exactly (64 bits)."""
 ORDERED = ("money", "integer", "date")
 OTHER_TEXT = "~any-other"
 """Stands for every text that no condition names."""
@@ -212,9 +214,12 @@ def _with_assumption(fact: Fact, node: Node) -> Fact:
 def literal(type_: str, node: Node) -> Code:
     """The code of a value written in a policy file."""
     try:
-        return _READERS[type_](node.value)
+        code = _READERS[type_](node.value)
     except ValueError as error:
         node.fail(f"the value {error}")
+    if isinstance(code, int) and abs(code) > LARGEST:
+        node.fail(f"the value {show(type_, code)} is larger than any that is counted with; at most {show(type_, LARGEST)}.")
+    return code
 
 
 # ---- what a caller gives ----------------------------------------------------------------------------------------

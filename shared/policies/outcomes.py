@@ -10,7 +10,7 @@ also days, calendar months that clip to the end of the month, and working days o
 """
 
 from calendar import monthrange
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
@@ -172,9 +172,15 @@ def bind_value(value: Any, bounds: Mapping[str, Any]) -> Any:
 
 def dates_asked(value: Any) -> set[str]:
     """The date facts that a concluded value is computed from."""
+    return {computed.fact for computed in computed_in(value)}
+
+
+def computed_in(value: Any) -> Iterator[Computed]:
+    """Every computed date of a concluded value."""
     if isinstance(value, Computed):
-        return {value.fact}
-    return {fact for part in (value if isinstance(value, tuple) else ()) for fact in dates_asked(part)}
+        yield value
+    for part in value if isinstance(value, tuple) else ():
+        yield from computed_in(part)
 
 
 def parameters_in(value: Any) -> set[str]:

@@ -38,10 +38,11 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
+from shared.errors import BeyondCalendar
 from shared.policies.citations import Citing
 from shared.policies.conditions import Condition, facts_of, parameters_of, read_condition
 from shared.policies.facts import Bound, Fact, literal
-from shared.policies.outcomes import UNITS, Field, read_conclusion, read_outcome
+from shared.policies.outcomes import UNITS, Field, computed_in, read_conclusion, read_outcome
 from shared.policies.policy import FAR, FINDINGS, HITS, Accepted, DatedValue, Notice, Order, Parameter, Policy, Rule, conditions_of
 from shared.policies.reading import Node, suggest
 
@@ -56,9 +57,9 @@ def read_policy(node: Node, facts: Mapping[str, Fact], cite: Citing) -> Policy:
     keys = ("policy", "question", "hit", "outcome", "rules")
     found = node.fields("a policy", keys, ("parameters", "notices", "order", "accepted"))
     outcome = read_outcome(found["outcome"])
-    parameters = {name: _parameter(name, entry, cite) for name, entry in _entries(found.get("parameters"), "parameters").items()}
+    parameters = {name: _parameter(name, entry, cite) for name, entry in _named(found.get("parameters"), "parameters").items()}
     typed = {name: Bound(name, parameter.type, "", unit=parameter.unit) for name, parameter in parameters.items()}
-    concluded = {name: _as_fact(field) for name, field in outcome.items() if field.type not in ("list", "duration")}
+    concluded = {name: _as_fact(field) for name, field in outcome.items() if field.type not in ("list", "duration", "date")}
     for name, entry in found["outcome"].entries("outcome").items():
         if name in facts:
             entry.fail(f"“{name}” is a fact as well; an outcome field needs a name of its own.")
@@ -74,7 +75,8 @@ def read_policy(node: Node, facts: Mapping[str, Fact], cite: Citing) -> Policy:
     _check_parameters(found["rules"], rules, parameters)
     used = _used(facts, rules, notices)
     accepted = tuple(replace(reading, facts=used).accepted(item, rules, order) for item in _items(found, "accepted"))
-    return Policy(
+    _check_ids(node, [*rules, *notices, *order, *accepted])
+    policy = Policy(
         name=found["policy"].name("policy"),
         file=node.file,
         question=found["question"].text("question"),
@@ -88,6 +90,8 @@ def read_policy(node: Node, facts: Mapping[str, Fact], cite: Citing) -> Policy:
         accepted=accepted,
         canonical=_canonical(node, used),
     )
+    _check_dates(found["rules"], policy)
+    return policy
 
 
 @dataclass(frozen=True)
@@ -152,6 +156,13 @@ class _Reading:
 
 def _entries(node: Node | None, what: str) -> dict[str, Node]:
     return node.entries(what) if node else {}
+
+
+def _named(node: Node | None, what: str) -> dict[str, Node]:
+    entries = _entries(node, what)
+    for name, entry in entries.items():
+        replace(entry, value=name).name(what)
+    return entries
 
 
 def _items(found: Mapping[str, Node], key: str) -> list[Node]:
@@ -220,6 +231,29 @@ def _check_names(node: Node, rules: tuple[Rule, ...]) -> None:
                 items[rule.line].fail(f"“{rule.id}” overrides “{name}”, which is no rule of this policy{suggest(name, known)}.")
             if known[name].stage != rule.stage:
                 items[rule.line].fail(f"“{rule.id}” overrides “{name}”, which stands in another stage.")
+
+
+def _check_ids(node: Node, items: Iterable[Rule | Notice | Order | Accepted]) -> None:
+    """No two things of a policy share a name: cases and findings speak of them by it."""
+    seen: set[str] = set()
+    for item in items:
+        if item.id in seen:
+            node.fail(f"“{item.id}” names two things; rules, notices, orders and accepted findings each need a name of their own.")
+        seen.add(item.id)
+
+
+def _check_dates(node: Node, policy: Policy) -> None:
+    """Every computed date can be written down, from the first to the last day that its fact can be."""
+    items = {rule.id: item for rule, item in zip(policy.rules, node.items("rules"), strict=True)}
+    for rule in (rule for day in policy.first_days for rule in policy.on(day).rules):
+        for computed in computed_in(tuple(rule.then.values())):
+            fact = policy.facts[computed.fact]
+            try:
+                computed.on(fact.least), computed.on(fact.most)
+            except BeyondCalendar:
+                continue  # refused when it is asked for: the bank holidays of other days are not known
+            except (ValueError, OverflowError):
+                items[rule.id].fail(f"“{rule.id}” computes a day from {fact.name} that no calendar has: the amount is too large.")
 
 
 def _check_overrides(node: Node, rules: tuple[Rule, ...]) -> None:

@@ -23,6 +23,7 @@ DATE = "$date"
 
 Plain = None | bool | int | str | date
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+DEEPEST = 40
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _INTEGER = re.compile(r"[-+]?\d+")
 
@@ -159,6 +160,7 @@ def read_yaml(path: Path, shown_as: str | None = None) -> Node:
 def parse_yaml(text: str, file: str) -> Node:
     """Like :func:`read_yaml`, from a text."""
     try:
+        _check_shape(text, file)
         root = yaml.compose(text, Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
@@ -168,6 +170,18 @@ def parse_yaml(text: str, file: str) -> Node:
     if root is None:
         raise PolicyError(file, None, "the file is empty.")
     return _node(root, file)
+
+
+def _check_shape(text: str, file: str) -> None:
+    """Refuse, before anything is built, what is nested without end or stands for something elsewhere in the file."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        line = event.start_mark.line + 1 if event.start_mark else None
+        if isinstance(event, yaml.AliasEvent):
+            raise PolicyError(file, line, "an alias (*name) cannot be used: every value stands where it is meant.")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise PolicyError(file, line, f"the file is nested more than {DEEPEST} deep.")
 
 
 def _node(found: yaml.Node, file: str) -> Node:

@@ -58,7 +58,7 @@ def differences(old: Slice, new: Slice) -> list[Difference]:
     apart = {key: _apart(before.get(key, nowhere()), after.get(key, nowhere())) for key in {**before, **after}}
     left = some(apart.values())
     found: list[Difference] = []
-    while witness := space.find(left):
+    while (witness := space.find(left)) is not None:
         if len(found) == MOST:
             raise PolicyError(new.policy.file, None, f"the two editions differ in more than {MOST} ways; compare smaller steps.")
         here = _same_answers(witness, old, new, before, after)
@@ -71,11 +71,15 @@ def _facts_of_both(old: Slice, new: Slice) -> dict[str, Fact]:
     facts = {**old.policy.facts, **new.policy.facts}
     for name in old.policy.facts.keys() & new.policy.facts.keys():
         one, other = old.policy.facts[name], new.policy.facts[name]
-        if (one.type, one.choices) != (other.type, other.choices):
+        if _domain(one) != _domain(other):
             raise PolicyError(
                 new.policy.file, None, f"the fact {name} is declared in two ways; only editions that ask alike can be compared."
             )
     return facts
+
+
+def _domain(fact: Fact) -> tuple[object, ...]:
+    return fact.type, fact.choices, fact.least, fact.most, fact.max_length, fact.assumed
 
 
 def _answers(slice_: Slice, space: Space) -> Answers:

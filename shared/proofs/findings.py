@@ -70,8 +70,8 @@ def check(policy: Policy) -> list[Finding]:
         for finding in _Proof(slice_).findings():
             lasting = next((each for each in found.values() if _goes_on(each, finding)), finding)
             found[lasting.kind, lasting.rules, lasting.sentence, lasting.since] = replace(lasting, until=after)
-    everywhere = [*_days_without_rules(policy), *_unreachable(policy, slices), *_unused(policy)]
-    taken = [*found.values(), *(_accepted(policy, finding) for finding in everywhere)]
+    everywhere = [*_unreachable(policy, slices), *_unused(policy)]
+    taken = [*found.values(), *_days_without_rules(policy), *(_accepted(policy, finding) for finding in everywhere)]
     used = {finding.accepted.id for finding in taken if finding.accepted}
     stale = [
         Finding(
@@ -102,12 +102,17 @@ class _Proof:
         self.slice_, self.policy = slice_, slice_.policy
         printed = tuple(rule if rule.printed is None else replace(rule, when=rule.printed) for rule in slice_.rules)
         printed_survival = flattened(printed, self.policy.hit, self.policy.facts)[1]
-        self.said = [(notice, self._in_facts(notice.when)) for notice in slice_.notices]
+        self.said = [(notice, self._in_facts(notice.when), self._in_facts(notice.unless)) for notice in slice_.notices]
         values = {name: value.value for name, value in slice_.bounds.items()}
         self.regions = {
             each.id: bound(each.when, values) for each in self.policy.accepted if parameters_of([each.when]) <= set(slice_.bounds)
         }
-        asked = [*slice_.meaning.values(), *printed_survival.values(), *self.regions.values(), *(when for _, when in self.said)]
+        asked = [
+            *slice_.meaning.values(),
+            *printed_survival.values(),
+            *self.regions.values(),
+            *(part for _, *parts in self.said for part in parts),
+        ]
         self.space = Space.of(self.policy.facts, asked)
         self.rivals = [pair for pair in combinations(slice_.rules, 2) if self._are_rivals(*pair)]
         self.counts = {name: self.space.formula(condition) for name, condition in slice_.survival.items()}
@@ -141,8 +146,8 @@ class _Proof:
                 yield self._finding(
                     "shadowed", rule, f"The rule “{rule.id}” never counts: whenever it holds, so does {above}, overriding it."
                 )
-        for notice, when in self.said:
-            if self.space.find(self.space.formula(when)) is None:
+        for notice, when, unless in self.said:
+            if self.space.find(self.space.formula(when), opposite(self.space.formula(unless))) is None:
                 yield self._finding("dead", notice, f"The notice “{notice.id}” can never be said, whatever the facts are.")
 
     def _finding(self, kind: str, item: Rule | Notice, words: str) -> Finding:
@@ -259,14 +264,16 @@ def _out_of_order(policy: Policy, earlier: Any, later: Any) -> str:
     if not (isinstance(earlier, Computed) and isinstance(later, Computed) and earlier.fact == later.fact):
         return "they are not computed from the same fact, so their order cannot be proved."
     fact = policy.facts[earlier.fact]
+    compared = False
     for day in range(fact.least, fact.most + 1):
         try:
             first, second = earlier.on(day), later.on(day)
-        except (BeyondCalendar, ValueError, OverflowError):
+        except BeyondCalendar:
             continue
+        compared = True
         if first > second:
             return f"with {fact.name} {fact.show(day)} they are {date.fromordinal(first)} and {date.fromordinal(second)}."
-    return ""
+    return "" if compared else "on no day both can be computed, so their order cannot be proved."
 
 
 # ---- several days ------------------------------------------------------------------------------------------------

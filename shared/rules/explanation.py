@@ -155,12 +155,16 @@ class Explanation:
 
     def notices(self) -> list[dict[str, Any]]:
         """What is said beside the outcome, in the order of the file."""
-        said = {**{name: value for name, value in self.found.values.items() if isinstance(value, int | str)}, **self.known}
+        said = {**{name: value for name, value in self.found.values.items() if _is_known(value)}, **self.known}
         return [
             {"id": notice.id, "says": notice.say, "cite": notice.cite.to_json()}
             for notice in self.slice_.notices
             if truth(notice.when, said) and not truth(notice.unless, said)
         ]
+
+
+def _is_known(value: Any) -> bool:
+    return isinstance(value, int | str) and value != NOT_KNOWN
 
 
 def _worded(shown: Any) -> str:

@@ -152,7 +152,7 @@ class Plain:
 
     def notices(self) -> list[dict[str, Any]]:
         """What is said beside the outcome."""
-        said = {**{name: value for name, value in self.found.values.items() if isinstance(value, int | str)}, **self.known}
+        said = {**{name: value for name, value in self.found.values.items() if _is_known(value)}, **self.known}
         return [
             {"id": notice.id, "says": notice.say, "cite": notice.cite.to_json()}
             for notice in self.slice_.notices
@@ -165,3 +165,7 @@ def with_dates(value: Any, known: Facts) -> Any:
     if isinstance(value, Computed):
         return value.on(int(known[value.fact]))
     return tuple(with_dates(part, known) for part in value) if isinstance(value, tuple) else value
+
+
+def _is_known(value: Any) -> bool:
+    return isinstance(value, int | str) and value != NOT_KNOWN

@@ -99,6 +99,25 @@ def test_a_parameter_that_nothing_uses_and_a_notice_that_can_never_be_said_are_d
     assert only(sound_but(("rules:\n", notice))).sentence.startswith("The notice “n” can never be said")
 
 
+def test_a_notice_that_is_always_silenced_is_dead() -> None:
+    notice = f"notices:\n  - {{id: n, when: {{number: {{is: $limit}}}}, unless: {{size: {{is: small}}}}, say: S, {CITE}}}\nrules:\n"
+    assert only(sound_but(("rules:\n", notice))).sentence.startswith("The notice “n” can never be said")
+
+
+def test_no_acceptance_of_a_gap_reaches_days_without_rules() -> None:
+    text = changed(("    when: {number: {at", "    to: 2021-01-01\n    when: {number: {at"), text=SOUND)
+    text = changed(("    when: {number: {more", "    to: 2021-01-01\n    when: {number: {more"), text=text)
+    again = (
+        text.split("rules:\n")[1]
+        .replace("id: ", "id: new-")
+        .replace("to: 2021-01-01", "to: 2023-01-01")
+        .replace("2020-01-01", "2022-01-01")
+    )
+    accepted = f"accepted:\n  - {{id: wide, finding: gap, rules: [size], because: B, {CITE}}}\n"
+    found = check(a_policy(text + again + accepted))
+    assert [(finding.kind, finding.accepted) for finding in found] == [("gap", None), ("stale", None)]
+
+
 def test_a_stretch_of_days_without_rules_between_days_with_is_a_gap() -> None:
     text = changed(("    when: {number: {at", "    to: 2021-01-01\n    when: {number: {at"), text=SOUND)
     text = changed(("    when: {number: {more", "    to: 2021-01-01\n    when: {number: {more"), text=text)
@@ -192,6 +211,14 @@ def test_dates_from_different_facts_have_no_order_that_could_be_proved() -> None
 def test_two_editions_that_answer_alike_have_no_difference() -> None:
     reworded = a_policy(changed(("It exceeds the limit.", "It is over the limit."), text=SOUND))
     assert differences(a_policy(SOUND).on(date(2020, 1, 1)), reworded.on(date(2020, 1, 1))) == []
+
+
+def test_editions_that_ask_nothing_can_differ_too() -> None:
+    rules = SOUND.split("rules:\n")[0].replace("[small, large]", "[small, any]") + (
+        "rules:\n  - {id: all, from: 2020-01-01, when: {}, then: {size: small, due: {from: day, weeks: 2}}, because: B, " + CITE + "}\n"
+    )
+    old, new = a_policy(rules), a_policy(rules.replace("weeks: 2", "weeks: 3"))
+    assert len(differences(old.on(date(2020, 1, 1)), new.on(date(2020, 1, 1)))) == 1
 
 
 def test_a_moved_limit_differs_just_between_the_two_limits_and_shows_a_witness() -> None:
