@@ -8,7 +8,7 @@ Read from the top: the two commands, then a conversation, then why a fact is ask
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -31,12 +31,15 @@ MOST_RULES = 10
 """Rules that are named when a person asks why a fact is asked."""
 
 
+def _of_a_question(command: Callable[..., None]) -> Callable[..., None]:
+    """The arguments of a command that puts a question to a policy."""
+    as_at = click.option("--as-at", type=DAY, help="The day to decide as at (today, if left out).")
+    facts = click.argument("facts", nargs=-1, metavar="[FACT=VALUE]…")
+    return click.argument("policy")(facts(as_at(as_data(told_plainly(command)))))
+
+
 @click.command()
-@click.argument("policy")
-@click.argument("facts", nargs=-1, metavar="[FACT=VALUE]…")
-@click.option("--as-at", type=DAY, help="The day to decide as at (today, if left out).")
-@as_data
-@told_plainly
+@_of_a_question
 def decide(policy: str, facts: Sequence[str], as_at: datetime | None, as_json: bool) -> None:
     """Decide one question; nothing is stored. Exit code 1 while it is undetermined."""
     asked = _conversation(policy, facts, as_at)
@@ -44,11 +47,7 @@ def decide(policy: str, facts: Sequence[str], as_at: datetime | None, as_json: b
 
 
 @click.command()
-@click.argument("policy")
-@click.argument("facts", nargs=-1, metavar="[FACT=VALUE]…")
-@click.option("--as-at", type=DAY, help="The day to decide as at (today, if left out).")
-@as_data
-@told_plainly
+@_of_a_question
 def ask(policy: str, facts: Sequence[str], as_at: datetime | None, as_json: bool) -> None:
     """Ask for facts until the question can be decided; nothing is stored. Exit code 1 if it stays undetermined."""
     asked = _conversation(policy, facts, as_at)

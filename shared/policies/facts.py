@@ -14,8 +14,7 @@ choice       ``"light-touch"``               the token
 text         ``"RXN"``                       the text (ASCII, at most ``max_length``)
 ===========  ==============================  =============================================
 
-A fact that was not given is missing: it has no code. Floats are refused. :func:`read_facts` is the one way in, through a
-marshmallow schema made from the declarations.
+A fact that was not given is missing: it has no code. Floats are refused. :func:`read_facts` is the one way in.
 """
 
 import re
@@ -24,7 +23,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields
+from marshmallow import ValidationError
 
 from shared.errors import InvalidFacts
 from shared.policies.reading import Node, read_day, suggest
@@ -223,25 +222,6 @@ def literal(type_: str, node: Node) -> Code:
 
 
 # ---- what a caller gives ----------------------------------------------------------------------------------------
-
-
-class FactField(fields.Field[Code]):
-    """A marshmallow field made from a fact's declaration."""
-
-    def __init__(self, fact: Fact) -> None:
-        super().__init__(metadata={"description": fact.ask, **json_schema(fact)})
-        self.fact = fact
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Code:
-        try:
-            return self.fact.read(value)
-        except ValueError as error:
-            raise ValidationError(str(error)) from error
-
-
-def facts_schema(facts: Mapping[str, Fact]) -> Schema:
-    """The marshmallow schema of a policy's facts: none is required, none beyond them is taken."""
-    return Schema.from_dict({name: FactField(fact) for name, fact in facts.items()})(unknown=RAISE)
 
 
 def read_facts(facts: Mapping[str, Fact], given: object, policy: str) -> dict[str, Code]:

@@ -31,8 +31,8 @@ def ready_policies(service: str) -> dict[str, Policy]:
     """
     policies = load_policies(service)
     for policy in policies.values():
-        for day in policy.changes:
-            rules = [rule for rule in policy.rules if rule.starts <= day < rule.ends]
+        for day in policy.first_days:
+            rules = policy.on(day).rules
             for stage in {rule.stage for rule in rules}:
                 check_engine_limits(policy.file, {rule.id: rule.when for rule in rules if rule.stage == stage})
     return policies

@@ -114,8 +114,7 @@ def _diagram(slice_: Slice, candidates: Iterable[tuple[Condition, Any]]) -> Diag
 def _check_leaf(slice_: Slice, field: Field, leaf: Leaf) -> None:
     if len(leaf.values) > 1:
         raise PolicyConflict(f"{slice_.policy.name} concludes {field.name} twice: {' and '.join(map(str, leaf.values))}.")
-    subject = next((name for name, declared in slice_.policy.outcome.items() if declared.type != "list" and not declared.informs), None)
-    if not leaf.values and field.name == subject:
+    if not leaf.values and field.name == slice_.policy.subject:
         raise PolicyGap(f"{slice_.policy.name} concludes no {field.name} for some of these facts on {slice_.starts} and after.")
 
 

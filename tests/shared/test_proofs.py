@@ -104,7 +104,8 @@ def test_a_notice_that_is_always_silenced_is_dead() -> None:
     assert only(sound_but(("rules:\n", notice))).sentence.startswith("The notice “n” can never be said")
 
 
-def test_no_acceptance_of_a_gap_reaches_days_without_rules() -> None:
+def interrupted() -> str:
+    """The sound policy, in force in 2020 and again in 2022."""
     text = changed(("    when: {number: {at", "    to: 2021-01-01\n    when: {number: {at"), text=SOUND)
     text = changed(("    when: {number: {more", "    to: 2021-01-01\n    when: {number: {more"), text=text)
     again = (
@@ -113,21 +114,17 @@ def test_no_acceptance_of_a_gap_reaches_days_without_rules() -> None:
         .replace("to: 2021-01-01", "to: 2023-01-01")
         .replace("2020-01-01", "2022-01-01")
     )
+    return text + again
+
+
+def test_no_acceptance_of_a_gap_reaches_days_without_rules() -> None:
     accepted = f"accepted:\n  - {{id: wide, finding: gap, rules: [size], because: B, {CITE}}}\n"
-    found = check(a_policy(text + again + accepted))
+    found = check(a_policy(interrupted() + accepted))
     assert [(finding.kind, finding.accepted) for finding in found] == [("gap", None), ("stale", None)]
 
 
 def test_a_stretch_of_days_without_rules_between_days_with_is_a_gap() -> None:
-    text = changed(("    when: {number: {at", "    to: 2021-01-01\n    when: {number: {at"), text=SOUND)
-    text = changed(("    when: {number: {more", "    to: 2021-01-01\n    when: {number: {more"), text=text)
-    again = (
-        text.split("rules:\n")[1]
-        .replace("id: ", "id: new-")
-        .replace("to: 2021-01-01", "to: 2023-01-01")
-        .replace("2020-01-01", "2022-01-01")
-    )
-    found = only(check(a_policy(text + again)))
+    found = only(check(a_policy(interrupted())))
     assert (found.kind, found.since) == ("gap", date(2021, 1, 1))
     assert found.sentence == "size has no rules from 2021-01-01 on, but it has some before and after."
 
