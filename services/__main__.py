@@ -56,12 +56,37 @@ def demo(rotation: Path | None, data: Path) -> None:
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of the databases (TRIPARTITE_DATA).")
 @told_plainly
 def serve(service: str | None, port: int | None, data: Path | None) -> None:
-    """All services in one process on SQLite and an embedded bus; or one service alone."""
+    """Everything in one process: all services, or one. On a broker, SERVICE is its web process alone; its workers are `work SERVICE`."""
     from services.house import open_house  # noqa: PLC0415
     from services.house import serve as serve_house  # noqa: PLC0415
 
     config = read_config(port=port, data=data)
-    serve_house(open_house(config, names=(service,) if service else NAMES), click.echo)
+    serve_house(open_house(config, names=(service,) if service else NAMES, works=not service), click.echo)
+
+
+@main.command()
+@click.argument("service", type=click.Choice(NAMES))
+@told_plainly
+def work(service: str) -> None:
+    """One service's worker: its consumer, relay and clock. Several workers of a service share its queue."""
+    from services.working import open_worker  # noqa: PLC0415
+    from services.working import work as run  # noqa: PLC0415
+
+    run(open_worker(service, read_config()), click.echo)
+
+
+@main.command()
+@click.argument("service", type=click.Choice(NAMES))
+@told_plainly
+def migrate(service: str) -> None:
+    """Bring a service's database to its newest migration. Harmless when it is there, or when several do it at once."""
+    from shared.database import migrate as bring  # noqa: PLC0415
+    from shared.database import open_database  # noqa: PLC0415
+
+    engine = open_database(read_config().database_of(service))
+    bring(engine, service)
+    engine.dispose()
+    click.echo(f"The database of {service} is up to date.")
 
 
 @main.command("import")

@@ -20,7 +20,10 @@ from shared.policies.policy import Policy
 from shared.policies.reading import suggest
 from shared.rules import ready_policies
 
-NAMES = ("eligibility", "deadlines", "responsibility", "notifications")
+NAMES = tuple(
+    name for name in ("eligibility", "deadlines", "responsibility", "notifications") if (HOUSE / "services" / name / "app.py").exists()
+)
+"""The services that are here: all of them, or the one that an image holds."""
 DAY = click.DateTime(["%Y-%m-%d"])
 Item = TypeVar("Item")
 

@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 
 from services.house import House, hold_folder, open_house
 from services.importing import Line, Report, import_lines, is_tis, read_lines
-from shared.bus import forget_embedded_queues
+from shared.bus.embedded import forget_embedded_queues
 from shared.config import read_config
 from shared.errors import Refused, TripartiteError
 from shared.worker import LONDON

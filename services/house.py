@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,16 +18,13 @@ import structlog
 from flask import Flask
 from waitress.server import create_server
 
-from services.deadlines import app as deadlines
-from services.eligibility import app as eligibility
-from services.notifications import app as notifications
-from services.responsibility import app as responsibility
+from services.command import NAMES
 from shared.config import Config
 from shared.errors import Unreachable
 from shared.service import LARGEST_BODY
 from shared.worker import Clock, Worker, clock_of
 
-SERVICES = {module.SERVICE.name: module for module in (eligibility, deadlines, responsibility, notifications)}
+SERVICES = {name: import_module(f"services.{name}.app") for name in NAMES}
 log = structlog.get_logger()
 
 
@@ -37,7 +35,8 @@ class House:
     config: Config
     workers: dict[str, Worker]
     apps: dict[str, Flask]
-    lock: IO[str]
+    lock: IO[str] | None
+    works: bool = True
 
     def __call__(self, environ: Mapping[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """WSGI: hand a request to the service that its path begins with."""
@@ -64,7 +63,8 @@ class House:
         """Give back the connections."""
         for worker in self.workers.values():
             worker.close()
-        self.lock.close()
+        if self.lock is not None:
+            self.lock.close()
 
 
 def _answered(start_response: Callable[..., Any], status: str, content_type: str, body: Mapping[str, Any]) -> Iterable[bytes]:
@@ -73,17 +73,21 @@ def _answered(start_response: Callable[..., Any], status: str, content_type: str
     return [text]
 
 
-def open_house(config: Config, clock: Clock | None = None, names: Sequence[str] = tuple(SERVICES)) -> House:
+def open_house(config: Config, clock: Clock | None = None, names: Sequence[str] = NAMES, *, works: bool = True) -> House:
     """Services by name, migrated and recovered from whatever ended the process before.
 
-    :raises Unreachable: another process works on the same folder, or a database cannot be used.
+    :param works: whether their workers run in this process as well; embedded they must, on a broker they may have processes of their own.
+    :raises Unreachable: another process works on the same folder, or a database or broker cannot be used.
     """
-    lock = hold_folder(config.data)
+    works = works or config.embedded
+    lock = hold_folder(config.data) if config.embedded else None
     workers = {name: Worker(SERVICES[name].SERVICE, config, clock or clock_of(config)) for name in names}
     apps = {name: SERVICES[name].create_app(worker) for name, worker in workers.items()}
     for worker in workers.values():
         worker.recover()
-    return House(config, workers, apps, lock)
+        if works and not config.embedded:
+            worker.listen()
+    return House(config, workers, apps, lock, works)
 
 
 def hold_folder(folder: Path) -> IO[str]:
@@ -111,7 +115,8 @@ def serve(house: House, say: Callable[[str], None]) -> None:
         taken = f"{host}:{port} cannot be listened on ({error.strerror})"
         raise Unreachable(f"{taken}; end what uses it, or set TRIPARTITE_PORT (--port) to a free port.") from error
     stop = threading.Event()
-    threads = [threading.Thread(target=worker.run, args=(stop,), name=name) for name, worker in house.workers.items()]
+    workers = house.workers if house.works else {}
+    threads = [threading.Thread(target=worker.run, args=(stop,), name=name) for name, worker in workers.items()]
     try:
         signal.signal(signal.SIGTERM, _stopped)
         for thread in threads:

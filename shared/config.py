@@ -4,10 +4,11 @@
 setting                      default                  meaning
 ===========================  =======================  ==================================================================
 TRIPARTITE_DATA              ``data``                 folder of the embedded databases and of rendered alerts
-TRIPARTITE_DATABASE_URL      ``sqlite:///…``          SQLAlchemy URL of SQLite; ``{service}`` stands for the service's name
-TRIPARTITE_BUS_URL           ``memory://``            kombu URL of the broker; only the embedded one is spoken yet
+TRIPARTITE_DATABASE_URL      ``sqlite:///…``          PostgreSQL or SQLite, as an SQLAlchemy URL with ``{service}`` in it
+TRIPARTITE_BUS_URL           ``memory://``            ``amqp://``, with TLS ``amqps://``, or embedded; may hold ``{service}``
 TRIPARTITE_HOST              ``127.0.0.1``            address to listen on; only loopback while no token issuer is set
 TRIPARTITE_PORT              ``8000``                 port to listen on
+TRIPARTITE_HEALTH_PORT       (none)                   port on which a worker answers ``/health/live``, ``/health/ready`` and ``/metrics``
 TRIPARTITE_TODAY             (the clock)              a day to take for today, for rehearsals: ``2027-05-05``
 TRIPARTITE_BATCH             ``200``                  messages handled in one transaction, 1 to 1000
 TRIPARTITE_LEASE_SECONDS     ``30``                   how long a relay or a sender may hold what it has claimed
@@ -35,6 +36,7 @@ class Config:
     bus_url: str = "memory://"
     host: str = "127.0.0.1"
     port: int = 8000
+    health_port: int | None = None
     today: date | None = None
     batch: int = 200
     lease_seconds: int = 30
@@ -42,6 +44,10 @@ class Config:
     def database_of(self, service: str) -> str:
         """The SQLAlchemy URL of a service's own database."""
         return (self.database_url or f"sqlite:///{self.data.as_posix()}/{{service}}.db").replace("{service}", service)
+
+    def bus_of(self, service: str) -> str:
+        """The URL of the broker, for a service's own user."""
+        return self.bus_url.replace("{service}", service)
 
     @property
     def embedded(self) -> bool:
@@ -114,16 +120,18 @@ def _url(*schemes: str) -> Callable[[str], str]:
 
 def _database_url(text: str) -> str:
     if "{service}" not in text:
-        raise ValueError("must hold {service}, because each service owns its database: sqlite:////var/lib/tripartite/{service}.db.")
-    return _url("sqlite:///")(text)
+        raise ValueError("must hold {service}, because each service owns its database: postgresql://{service}@localhost/{service}.")
+    url = _url("sqlite:///", "postgresql://", "postgresql+psycopg://")(text)
+    return url.replace("postgresql://", "postgresql+psycopg://", 1)
 
 
 _READERS: dict[str, Callable[[str], Any]] = {
     "data": Path,
     "database_url": _database_url,
-    "bus_url": _url("memory://"),
+    "bus_url": _url("memory://", "amqp://", "amqps://"),
     "host": _loopback,
     "port": _between(1, 65535),
+    "health_port": _between(1, 65535),
     "today": _day,
     "batch": _between(1, 1000),
     "lease_seconds": _between(1, 3600),

@@ -9,9 +9,12 @@ import signal
 
 CRASHPOINTS = (
     "relay.leased.unpublished",
-    "relay.published.unmarked",
+    "relay.published.unconfirmed",
+    "relay.confirmed.unmarked",
     "consumer.handled.uncommitted",
     "consumer.committed.unacknowledged",
+    "consumer.alone.unacknowledged",
+    "clock.struck.uncommitted",
     "alert.claimed.unsent",
     "alert.sent.unmarked",
 )

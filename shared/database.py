@@ -1,29 +1,47 @@
 """A service's own database: opened safely, migrated, used in short transactions.
 
+PostgreSQL in production, SQLite embedded; the services do not see which. Three things differ, and all three stand here:
+
+* **Locks.** SQLite has one writer. On PostgreSQL :func:`hold` makes those wait who work on the same subject, and nobody else.
+* **Writing.** :func:`write` and :func:`add_new` write a whole batch in one statement a table (``unnest`` on PostgreSQL).
+* **The clock.** Leases are cut off by the database's clock (:class:`from_now`), so workers on machines that disagree do no harm.
+
 SQLite is used as its documentation asks of a program that must not lose a commit: every transaction begins ``IMMEDIATE`` (no lock
 is upgraded half way), waits for others up to BUSY_SECONDS, and syncs fully. The rollback journal is used, not WAL: versions before
 3.51.3 (3.50.7, 3.44.6) can corrupt a WAL database that has two connections.
 """
 
-from collections.abc import Iterator
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import DateTime, Engine, MetaData, create_engine, event
+from sqlalchemy import JSON, DateTime, Engine, MetaData, Table, create_engine, event, text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, MappedAsDataclass, Session
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.orm.attributes import instance_state, manager_of_class
+from sqlalchemy.sql.functions import GenericFunction
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from shared.errors import Unreachable
 
 HOUSE = Path(__file__).parent.parent
 BUSY_SECONDS = 15
+CONNECT_SECONDS = 5
+Row = Mapping[str, Any]
+Fields = ParamSpec("Fields")
+Mapped = TypeVar("Mapped")
 
 
 class Base(MappedAsDataclass, DeclarativeBase):
@@ -49,11 +67,35 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value else None
 
 
+class from_now(GenericFunction[datetime]):  # noqa: N801 (read as the SQL function that it is)
+    """So many seconds from now, by the database's clock: ``leased_until < from_now(0)``."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+
+@compiles(from_now, "postgresql")
+def _from_now_on_postgresql(element: from_now, compiler: Any, **options: Any) -> str:
+    return f"timezone('utc', clock_timestamp()) + make_interval(secs => {compiler.process(element.clauses, **options)})"
+
+
+@compiles(from_now, "sqlite")
+def _from_now_on_sqlite(element: from_now, compiler: Any, **options: Any) -> str:
+    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', {compiler.process(element.clauses, **options)} || ' seconds')"
+
+
+# ---- opening ------------------------------------------------------------------------------------------------------
+
+
 def open_database(url: str) -> Engine:
     """The engine of one service's database; the folder of an SQLite file is made.
 
     :raises Unreachable: the folder cannot be made.
     """
+    if not url.startswith("sqlite"):
+        # a connection that the server has dropped is replaced before it is used; parameters are not for logs
+        connect = {"connect_timeout": CONNECT_SECONDS, "application_name": "tripartite"}
+        return create_engine(url, connect_args=connect, pool_pre_ping=True, hide_parameters=True)
     made = make_url(url)
     if made.database:
         try:
@@ -62,7 +104,7 @@ def open_database(url: str) -> Engine:
             raise Unreachable(
                 f"The folder of {made.database} cannot be made ({error}); set TRIPARTITE_DATA to a folder of yours."
             ) from error
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)  # parameters are not for logs
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
     event.listen(engine, "connect", _sqlite_connected)
     event.listen(engine, "begin", _sqlite_begun)
     return engine
@@ -82,17 +124,139 @@ def _sqlite_begun(connection: Any) -> None:
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Session]:
     """One short transaction; committed at the end, rolled back on any error. Rows stay readable after it."""
-    with Session(engine, expire_on_commit=False) as session, session.begin():
+    with Session(engine, expire_on_commit=False, autoflush=False) as session, session.begin():
         yield session
+
+
+def hold(session: Session, names: Iterable[str], *, shared: Iterable[str] = ()) -> None:
+    """Hold these names until the transaction ends: whoever wants one of them waits. Always in the same order, so nobody waits in a ring.
+
+    :param shared: names that any number may hold in this way at once, but nobody meanwhile in the other.
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        return  # SQLite's one writer holds everything
+    for function, wanted in (("pg_advisory_xact_lock_shared", shared), ("pg_advisory_xact_lock", names)):
+        keys = sorted({_lock_key(name) for name in wanted})
+        if keys:
+            session.execute(text(f"SELECT {function}(key) FROM unnest(CAST(:keys AS bigint[])) AS key"), {"keys": keys})  # noqa: S608 (one of two names above)
+
+
+def hold_if_free(session: Session, name: str) -> bool:
+    """Hold a name until the transaction ends, if nobody holds it; says whether it does."""
+    if session.get_bind().dialect.name != "postgresql":
+        return True
+    return bool(session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _lock_key(name)}))
+
+
+def _lock_key(name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), signed=True)
+
+
+# ---- writing ------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _new(mapped: Any) -> Callable[..., Any]:
+    make = manager_of_class(mapped).new_instance
+    defaults = {column.name: column.default and column.default.arg for column in mapped.__table__.columns}
+
+    def made(**values: Any) -> Any:
+        row = make()
+        vars(row).update(defaults, **values)
+        return row
+
+    return made
+
+
+def new(mapped: Callable[Fields, Mapped]) -> Callable[Fields, Mapped]:
+    """The constructor of a mapped class for rows by the thousand, at a quarter of the cost: it fills them in as those that are loaded are."""
+    return _new(mapped)
+
+
+
+def write(session: Session, rows: Iterable[Any]) -> None:
+    """Write the new and the changed among these mapped rows, each table in one statement. The session lets go of them."""
+    by_class: dict[type[Any], list[Any]] = defaultdict(list)
+    for row in {id(row): row for row in rows}.values():
+        state = instance_state(row)
+        if state.key is None or state.modified:
+            by_class[type(row)].append(row)
+            if state.session is not None:
+                session.expunge(row)
+    for mapped, theirs in by_class.items():
+        names = tuple(mapped.__table__.columns.keys())
+        _insert(session, mapped.__table__, [{name: getattr(row, name) for name in names} for row in theirs], replaces=True)
+
+
+def add_new(session: Session, mapped: type[Any], rows: Sequence[Row], key: str) -> set[Any]:
+    """Add the rows that are not there yet, in one statement; returns the keys of those that were new.
+
+    :param key: the unique column that says whether a row is there.
+    """
+    return _insert(session, mapped.__table__, rows, new_by=key) if rows else set()
+
+
+def _insert(session: Session, table: Table, rows: Sequence[Row], *, replaces: bool = False, new_by: str = "") -> set[Any]:
+    if session.get_bind().dialect.name == "postgresql":
+        statement, columns = _unnest(table, session.get_bind().dialect, tuple(rows[0]), replaces, new_by)
+        arrays = tuple(_array([bind(row[name]) for row in rows] if bind else [row[name] for row in rows]) for name, bind in columns)
+        found = session.connection().exec_driver_sql(statement, arrays)
+        return {row[0] for row in found} if new_by else set()
+    insert = sqlite.insert(table)
+    if not new_by:
+        session.execute(insert.on_conflict_do_update(set_={c.name: insert.excluded[c.name] for c in table.columns}), list(rows))
+        return set()
+    added = insert.on_conflict_do_nothing(index_elements=[new_by]).returning(table.columns[new_by])
+    return set(session.scalars(added, list(rows)))
+
+
+@cache
+def _unnest(
+    table: Table, dialect: Dialect, names: tuple[str, ...], replaces: bool, new_by: str
+) -> tuple[str, list[tuple[str, Callable[[Any], Any] | None]]]:
+    """PostgreSQL's quickest way in for many rows, one array a column: the statement, and how each column's values are bound."""
+    quoted = {column.name: dialect.identifier_preparer.quote(column.name) for column in table.columns}
+    arrays = ", ".join(f"%s::{dialect.type_compiler_instance.process(table.columns[name].type)}[]" for name in names)
+    statement = f"INSERT INTO {table.name} ({', '.join(quoted[name] for name in names)}) SELECT * FROM unnest({arrays})"  # noqa: S608
+    if replaces:
+        keys = ", ".join(quoted[column.name] for column in table.primary_key)
+        changed = ", ".join(f"{quoted[name]} = EXCLUDED.{quoted[name]}" for name in names if not table.columns[name].primary_key)
+        statement += f" ON CONFLICT ({keys}) DO UPDATE SET {changed}"
+    else:
+        statement += f" ON CONFLICT ({quoted[new_by]}) DO NOTHING RETURNING {quoted[new_by]}"
+    return statement, [(name, _binds(table.columns[name].type, dialect)) for name in names]
+
+
+def _binds(type_: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    """How a value of this type is made ready for an array; None where it is ready as it is."""
+    if isinstance(type_, JSON):
+        return json.dumps
+    return type_.bind_processor(dialect) if isinstance(type_, TypeDecorator) else None
+
+
+def _array(values: Sequence[Any]) -> str:
+    """An array as PostgreSQL reads it. The driver's own way takes longer than everything else about a batch."""
+    return f"{{{','.join(map(_element, values))}}}"
+
+
+def _element(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, bytes):
+        value = f"\\x{value.hex()}"
+    if not isinstance(value, str):
+        return f'"{value}"'
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 # ---- migrations ---------------------------------------------------------------------------------------------------
 
 
 def migrate(engine: Engine, service: str) -> None:
-    """Bring a service's database to its newest migration (``services/<service>/migrations``)."""
+    """Bring a service's database to its newest migration (``services/<service>/migrations``); of several at once, one does."""
     config = alembic_config(service)
     with engine.begin() as connection:
+        hold(Session(connection), ["migrations"])
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

@@ -9,14 +9,14 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from functools import lru_cache
 
 from sqlalchemy import Text, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from shared.database import Base, UtcDateTime
+from shared.database import Base, UtcDateTime, add_new
 from shared.errors import UnknownDecision
 from shared.policies import policy_from_canonical
 from shared.policies.facts import Code, read_facts
@@ -82,21 +82,31 @@ def _standing(policy: Policy, facts: tuple[tuple[str, Code], ...], as_at: date, 
 
 def store(session: Session, policy: Policy, decision: Decision, subject: str) -> None:
     """Put a decision on record, once, with the edition it was taken under."""
-    if session.get(EditionRow, policy.edition) is None:
-        session.add(EditionRow(edition=policy.edition, policy=policy.name, canonical=policy.canonical))
-    if session.get(DecisionRow, decision.id) is None:
-        session.add(
-            DecisionRow(
-                id=decision.id,
-                policy=policy.name,
-                edition=policy.edition,
-                as_at=date.fromisoformat(decision.body["as_at"]),
-                subject=subject,
-                status=decision.body["status"],
-                made_at=datetime.fromisoformat(decision.body["made_at"]),
-                body=decision.to_json(),
-            )
-        )
+    store_all(session, policy, [decision], subject)
+
+
+def store_all(session: Session, policy: Policy, decisions: Iterable[Decision], subject: str) -> None:
+    """Put decisions on record, each once, with the edition they were taken under; others may be storing the same at this moment."""
+    wanted = {decision.id: decision for decision in decisions}
+    there = set(session.scalars(select(DecisionRow.id).where(DecisionRow.id.in_(wanted)))) if wanted else set()
+    rows = [
+        {
+            "id": decision.id,
+            "policy": policy.name,
+            "edition": policy.edition,
+            "as_at": date.fromisoformat(decision.body["as_at"]),
+            "subject": subject,
+            "status": decision.body["status"],
+            "made_at": datetime.fromisoformat(decision.body["made_at"]),
+            "body": decision.to_json(),
+        }
+        for id_, decision in wanted.items()
+        if id_ not in there
+    ]
+    if rows:
+        edition = {"edition": policy.edition, "policy": policy.name, "canonical": policy.canonical}
+        add_new(session, EditionRow, [edition], key="edition")
+        add_new(session, DecisionRow, rows, key="id")
 
 
 def find(session: Session, id_: str) -> DecisionRow:

@@ -11,13 +11,17 @@
     │   ├── NotInForce              422, the policy has no rules on that day
     │   ├── BeyondCalendar          422, a working day would have to be counted on days whose bank holidays are not known
     │   ├── MalformedEvent          422, one entry per field; on the bus the message goes to the quarantine
+    │   │   └── UnknownEventType    a CloudEvent of a type that shared/events.py does not have; on the bus it is skipped and counted
     │   └── IdempotencyConflict     409, the key was used with another body
     ├── DecisionError               the product itself is at fault; HTTP 500, counted, nothing is stored
     │   ├── EnginesDisagree         durable_rules and the evaluator gave different rules
     │   ├── EngineFailure           durable_rules could not be driven
     │   ├── PolicyConflict          two rules conclude different things for the same facts
     │   └── PolicyGap               no rule concludes anything for these facts
-    └── Unreachable                 a broker, database or server that is needed does not answer; exit code 3
+    └── Unreachable                 a broker, database or server that is needed does not answer, or not as agreed; exit code 3
+        ├── WrongTopology           the broker has a queue or exchange that is not as shared/topology.py has it
+        ├── MissingMigration        the database is not at the migration that the code needs
+        └── Unconfirmed             the broker did not confirm what was published; all of it is published again
 
 Errors of the outside world (SQLAlchemy's, kombu's) are left as they are: an outage is retried, not renamed.
 """
@@ -106,6 +110,10 @@ class MalformedEvent(Refused):
     title = "The event cannot be used"
 
 
+class UnknownEventType(MalformedEvent):
+    """A usable CloudEvent of a type that shared/events.py does not have: of a newer producer, perhaps."""
+
+
 class IdempotencyConflict(Refused):
     """The Idempotency-Key was used before with another body."""
 
@@ -134,3 +142,15 @@ class PolicyGap(DecisionError):
 
 class Unreachable(TripartiteError):
     """Something that is needed does not answer: says what, where, and what to do."""
+
+
+class WrongTopology(Unreachable):
+    """The broker has a queue, exchange or binding that is not as agreed, or may not be used: says what, and how to mend it."""
+
+
+class MissingMigration(Unreachable):
+    """The database is not at the migration that the code needs."""
+
+
+class Unconfirmed(Unreachable):
+    """The broker refused, returned or did not confirm what was published. It is published again."""

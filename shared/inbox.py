@@ -5,16 +5,17 @@ The rows of this file are written in the transaction that holds the effects of a
 * ``inbox``: every message that was handled, by source and id. The same message again is skipped.
 * ``inbox_marks``: for events whose newest wins, the newest heard per stream. Older news is skipped, for ever.
 * ``quarantine``: messages that are undecodable, invalid or that a handler failed on: raw, with the reason and a count.
+* ``quarantine_audit``: a line for whatever a person did with one of those.
 """
 
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import BigInteger, LargeBinary, Text, insert, select
+from sqlalchemy import BigInteger, Integer, LargeBinary, Text, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from shared.database import Base, UtcDateTime
+from shared.database import Base, UtcDateTime, add_new, new, write
 from shared.wire import Message
 
 
@@ -39,7 +40,8 @@ class InboxMark(Base):
     @classmethod
     def of(cls, message: Message) -> "InboxMark":
         """The mark that a message leaves."""
-        return cls(message.data.stream, message.sequence, message.time, message.key)
+        made: InboxMark = new(cls)(stream=message.data.stream, sequence=message.sequence, said_at=message.time, key=message.key)
+        return made
 
     def is_older_than(self, message: Message) -> bool:
         """Whether a message is newer. What comes from outside, perhaps from several sources, is ordered by time; our own by sequence.
@@ -63,35 +65,44 @@ class QuarantineRow(Base):
     times: Mapped[int] = mapped_column(default=1)
 
 
+class QuarantineAudit(Base):
+    """What somebody did with a message in the quarantine: ``retried``, ``still-not-handled`` or ``discarded``."""
+
+    __tablename__ = "quarantine_audit"
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, init=False)
+    done_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    fingerprint: Mapped[str]
+    action: Mapped[str]
+    done_by: Mapped[str]
+    detail: Mapped[str] = mapped_column(Text)
+
+
 def take_in(session: Session, messages: Sequence[Message], now: datetime) -> list[Message]:
     """Note these messages as heard, and return those that must be handled: new, and not overtaken by newer news.
 
     Within the batch as well the same message counts once and the newest of a stream wins from its place on.
     """
-    known = set(session.scalars(select(InboxRow.key).where(InboxRow.key.in_({message.key for message in messages}))))
-    streams = {message.data.stream for message in messages if message.data.newer_wins}
-    marks = {mark.stream: mark for mark in session.scalars(select(InboxMark).where(InboxMark.stream.in_(streams)))}
-    handled: list[Message] = []
-    fresh: dict[str, Message] = {}
+    once: dict[str, Message] = {}
     for message in messages:
-        if message.key in known or message.key in fresh:
-            continue
-        fresh[message.key] = message
-        if not message.data.newer_wins or _advances(session, marks, message):
-            handled.append(message)
-    if fresh:
-        rows = [{"key": key, "type": message.data.type, "heard_at": now} for key, message in fresh.items()]
-        session.execute(insert(InboxRow), rows)
+        once.setdefault(message.key, message)
+    new = add_new(session, InboxRow, [{"key": key, "type": message.data.type, "heard_at": now} for key, message in once.items()], key="key")
+    fresh = [message for key, message in once.items() if key in new]
+    streams = {message.data.stream for message in fresh if message.data.newer_wins}
+    marks = {mark.stream: mark for mark in session.scalars(select(InboxMark).where(InboxMark.stream.in_(streams)))} if streams else {}
+    handled = [message for message in fresh if not message.data.newer_wins or _advances(marks, message)]
+    write(session, marks.values())
     return handled
 
 
-def _advances(session: Session, marks: dict[str, InboxMark], message: Message) -> bool:
+def _advances(marks: dict[str, InboxMark], message: Message) -> bool:
+    """Whether a message is newer than what its stream is marked with; the mark moves on."""
     mark = marks.get(message.data.stream)
-    if mark is not None and not mark.is_older_than(message):
-        return False
-    marks[message.data.stream] = session.merge(InboxMark.of(message)) if mark else InboxMark.of(message)
     if mark is None:
-        session.add(marks[message.data.stream])
+        marks[message.data.stream] = InboxMark.of(message)
+        return True
+    if not mark.is_older_than(message):
+        return False
+    mark.sequence, mark.said_at, mark.key = message.sequence, message.time, message.key
     return True
 
 
@@ -108,3 +119,4 @@ def quarantine(session: Session, body: bytes, reason: str, now: datetime) -> Non
         session.add(QuarantineRow(fingerprint=fingerprint, body=body, reason=reason, first_at=now, last_at=now))
     else:
         row.reason, row.last_at, row.times = reason, now, row.times + 1
+    session.flush()

@@ -1,97 +1,193 @@
 """Events leave in the transaction that made them true.
 
-Whoever changes state adds its messages with :func:`add` in the same transaction; nobody publishes. The :class:`Relay` leases rows
-(token, and until when), publishes them *outside* any transaction, and marks them by token. Any doubt leaves them unmarked,
-and they are published again: the inbox makes that harmless.
+Whoever changes state adds its messages with :func:`add` in the same transaction; nobody publishes. What one transaction says is a *batch*:
+its messages stand in ``outbox`` for good, and a row in ``outbox_batches`` stands as long as the broker has not confirmed every one of them.
+
+The :class:`Relay` leases batches (token, and until when by the database's clock), publishes them *outside* any transaction, and takes
+their rows away by token. Any doubt leaves the row, and the batch is published again: the inbox makes that harmless. A worker hands its
+own relay what it has just committed, born leased: the usual message is never read back.
 """
 
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import Engine, Index, Text, func, insert, select, update
+from sqlalchemy import BigInteger, Engine, Integer, Text, delete, func, insert, literal, select, tuple_, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from shared.crashpoints import crashpoint
-from shared.database import Base, UtcDateTime, transaction
-from shared.wire import Message
+from shared.database import Base, UtcDateTime, add_new, from_now, transaction
+from shared.wire import Envelope, Message
+
+LEASED_AT_ONCE = 20
+"""How many batches a relay leases in one go."""
+PUBLISHED_AT_ONCE = 1_000
+"""How many messages are read and published in one go; a batch may hold more."""
+HANDED_AT_ONCE = 4
+"""How many batches may wait in memory for this process's relay; what is said beyond that is left for any relay to lease."""
 
 
 class OutboxRow(Base):
-    """A message that this service says."""
+    """A message that this service says: the ``number``-th of a batch."""
 
     __tablename__ = "outbox"
-    position: Mapped[int] = mapped_column(primary_key=True, init=False)
+    batch: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     key: Mapped[str] = mapped_column(unique=True)
     type: Mapped[str]
-    subject: Mapped[str] = mapped_column(index=True)
+    subject: Mapped[str]
     body: Mapped[str] = mapped_column(Text)
     said_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    lease_token: Mapped[str | None] = mapped_column(default=None, index=True)
+    correlation_id: Mapped[str]
+
+
+class OutboxBatch(Base):
+    """What one transaction has said, until the broker has confirmed all of it."""
+
+    __tablename__ = "outbox_batches"
+    batch: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, init=False)
+    said_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    lease_token: Mapped[str | None] = mapped_column(default=None)
     leased_until: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
-    published_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     attempts: Mapped[int] = mapped_column(default=0)
 
-    __table_args__ = (Index("outbox_unpublished", "published_at", "position"),)
+    __table_args__ = ({"sqlite_autoincrement": True},)  # a number is never used again, so no batch is taken for another
 
 
-def add(session: Session, messages: Sequence[Message], now: datetime) -> int:
-    """Add messages to the outbox; those that it has already are left out. Returns how many were new."""
-    fresh = {message.key: message for message in messages}
-    for key in session.scalars(select(OutboxRow.key).where(OutboxRow.key.in_(fresh))):
-        fresh.pop(key, None)
+class Batch(NamedTuple):
+    """What a transaction has added to the outbox. ``leased`` says that this process's relay holds it from the start."""
+
+    batch: int
+    envelopes: list[Envelope]
+    leased: bool
+
+
+NOTHING = Batch(0, [], leased=False)
+
+
+def add(session: Session, messages: Sequence[Message], now: datetime, relay: "Relay | None" = None) -> Batch:
+    """Add messages to the outbox, as one batch; those that it has already are left out.
+
+    :param relay: this process's relay, if it is to publish them once they are committed: hand them over then (:meth:`Relay.hand_over`).
+    """
+    if not messages:
+        return NOTHING
+    batch = OutboxBatch(said_at=now)
+    leased = relay is not None and relay.has_room()
+    if relay is not None and leased:
+        batch.lease_token, batch.attempts = relay.token, 1
+        batch.leased_until = from_now(relay.lease_seconds)  # the database's clock says when that is
+    session.add(batch)
+    session.flush()
+    once = {message.key: message for message in messages}.values()
+    envelopes = [message.envelope() for message in once]
     rows = [
-        {"key": key, "type": message.data.type, "subject": message.data.subject, "body": message.to_json(), "said_at": now, "attempts": 0}
-        for key, message in fresh.items()
+        {"batch": batch.batch, "number": number, "subject": message.data.subject, **envelope._asdict()}
+        for number, (message, envelope) in enumerate(zip(once, envelopes, strict=True))
     ]
-    if rows:
-        session.execute(insert(OutboxRow), rows)
-    return len(rows)
+    new = add_new(session, OutboxRow, rows, key="key")
+    return Batch(batch.batch, [envelope for envelope in envelopes if envelope.key in new], leased)
+
+
+def waiting(engine: Engine) -> tuple[int, float]:
+    """How many batches the broker has not confirmed yet, and how many seconds ago the oldest of them was said."""
+    with transaction(engine) as session:
+        count, oldest = session.execute(select(func.count(), func.min(OutboxBatch.said_at)).select_from(OutboxBatch)).one()
+        now = session.scalar(select(from_now(0)))
+    return count, max(0.0, (now - oldest).total_seconds()) if now and oldest else 0.0
 
 
 @dataclass
 class Relay:
-    """Publishes what stands in one service's outbox, in the order in which it was said.
+    """Publishes what stands in one service's outbox, about in the order in which it was said.
 
-    :param publish: takes (type, key, body) rows; returns once the broker has every one of them, or raises.
+    :param publish: returns once the broker has confirmed every one of the messages, or raises.
     """
 
     engine: Engine
-    publish: Callable[[Sequence[tuple[str, str, str]]], None]
-    batch: int
-    lease: timedelta
+    publish: Callable[[Sequence[Envelope]], None]
+    lease_seconds: int
+    token: str = field(default_factory=lambda: str(uuid.uuid4()))
+    _handed: deque[Batch] = field(default_factory=deque)
 
-    def step(self, now: datetime) -> int:
-        """Publish one batch; returns how many messages were published."""
-        token = str(uuid.uuid4())
-        rows = self._lease(token, now)
-        if not rows:
-            return 0
+    def has_room(self) -> bool:
+        """Whether it can be handed another batch."""
+        return len(self._handed) < HANDED_AT_ONCE
+
+    def hand_over(self, batch: Batch) -> None:
+        """Take a batch that was born leased to this relay and is committed now."""
+        if batch.leased:
+            self._handed.append(batch)
+
+    def step(self) -> int:
+        """Publish what was handed over, else what can be leased; returns how many messages."""
+        handed = [self._handed.popleft() for _ in range(len(self._handed))]
+        if handed:
+            return self._publish([batch.batch for batch in handed], [[envelope for batch in handed for envelope in batch.envelopes]])
+        batches = self._lease()
         crashpoint("relay.leased.unpublished")
-        self.publish(rows)
-        crashpoint("relay.published.unmarked")
-        with transaction(self.engine) as session:
-            session.execute(update(OutboxRow).where(OutboxRow.lease_token == token).values(published_at=now, lease_token=None))
-        return len(rows)
+        return self._publish(batches, self._stored(batches)) if batches else 0
 
-    def _lease(self, token: str, now: datetime) -> list[tuple[str, str, str]]:
-        free = OutboxRow.published_at.is_(None) & (OutboxRow.lease_token.is_(None) | (OutboxRow.leased_until < now))
-        oldest = select(OutboxRow.position).where(free).order_by(OutboxRow.position).limit(self.batch)
+    def finish(self) -> None:
+        """Publish what was handed over, or at least give it back, before the process ends."""
+        while self._handed:
+            self.step()
+
+    def _publish(self, batches: Sequence[int], parts: Iterable[Sequence[Envelope]]) -> int:
+        count = 0
+        try:
+            for part in parts:
+                self.publish(part)
+                count += len(part)
+        except Exception:
+            self._release(batches)
+            raise
+        crashpoint("relay.confirmed.unmarked")
+        with transaction(self.engine) as session:
+            session.execute(delete(OutboxBatch).where(OutboxBatch.batch.in_(batches), OutboxBatch.lease_token == self.token))
+        return count
+
+    def _lease(self) -> list[int]:
+        """The oldest batches that nobody holds; those that failed before come last, so that they hold up no others."""
+        free = OutboxBatch.leased_until.is_(None) | (OutboxBatch.leased_until < from_now(0))
+        oldest = select(OutboxBatch.batch).where(free).order_by(OutboxBatch.attempts, OutboxBatch.batch).limit(LEASED_AT_ONCE)
         leased = (
-            update(OutboxRow)
-            .where(OutboxRow.position.in_(oldest))
-            .values(lease_token=token, leased_until=now + self.lease, attempts=OutboxRow.attempts + 1)
+            update(OutboxBatch)
+            .where(OutboxBatch.batch.in_(oldest.with_for_update(skip_locked=True)))
+            .values(lease_token=self.token, leased_until=from_now(self.lease_seconds), attempts=OutboxBatch.attempts + 1)
         )
         with transaction(self.engine) as session:
-            found = session.execute(leased.returning(OutboxRow.position, OutboxRow.type, OutboxRow.key, OutboxRow.body))
-            return [(row.type, row.key, row.body) for row in sorted(found, key=lambda row: row.position)]
+            return sorted(session.scalars(leased.returning(OutboxBatch.batch)))
+
+    def _stored(self, batches: Sequence[int]) -> Iterator[list[Envelope]]:
+        """The messages of these batches, so many at once, each read in a transaction of its own."""
+        place = (0, 0)
+        while True:
+            rest = select(OutboxRow).where(OutboxRow.batch.in_(batches), tuple_(OutboxRow.batch, OutboxRow.number) > place)
+            with transaction(self.engine) as session:
+                rows = list(session.scalars(rest.order_by(OutboxRow.batch, OutboxRow.number).limit(PUBLISHED_AT_ONCE)))
+            if not rows:
+                return
+            yield [Envelope(row.type, row.key, row.body, row.said_at, row.correlation_id) for row in rows]
+            place = (rows[-1].batch, rows[-1].number)
+
+    def _release(self, batches: Sequence[int]) -> None:
+        """Whether the broker has them is in doubt: they are published again, by whoever comes first."""
+        with transaction(self.engine) as session:
+            mine = update(OutboxBatch).where(OutboxBatch.batch.in_(batches), OutboxBatch.lease_token == self.token)
+            session.execute(mine.values(lease_token=None, leased_until=None))
 
     def republish(self) -> int:
         """Put everything back: the embedded queue died with its process, and nobody knows what it held. Returns how many messages.
 
         However long the process was away: what was in flight when it died may be as old as that.
         """
+        waiting = select(OutboxBatch.batch)
+        published = select(OutboxRow.batch, func.max(OutboxRow.said_at), literal(0)).where(OutboxRow.batch.not_in(waiting))
         with transaction(self.engine) as session:
-            session.execute(update(OutboxRow).values(published_at=None, lease_token=None, leased_until=None))
-            return session.scalar(select(func.count(OutboxRow.position))) or 0
+            session.execute(update(OutboxBatch).values(lease_token=None, leased_until=None))
+            session.execute(insert(OutboxBatch).from_select(["batch", "said_at", "attempts"], published.group_by(OutboxRow.batch)))
+            return session.scalar(select(func.count()).select_from(OutboxRow)) or 0

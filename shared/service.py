@@ -9,7 +9,7 @@ Read from the top: ``create_service``, then one function per route. What handler
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Any
 
 import structlog
@@ -43,7 +43,6 @@ log = structlog.get_logger()
 LARGEST_BODY = 16 * 1024 * 1024
 MOST_EVENTS = 1_000
 MOST_PROBLEMS = 100
-STALE_BEAT = timedelta(seconds=60)
 
 
 class DecisionRequest(Schema):
@@ -141,10 +140,8 @@ def ready() -> Response:
         problems |= {"migrations": lacks} if lacks else {}
     except Exception as error:
         problems["database"] = str(error)
-    if worker.trouble:
-        problems["worker"] = worker.trouble
-    elif worker.beat is None or datetime.now(UTC) - worker.beat > STALE_BEAT:
-        problems["worker"] = "the worker's loop is not turning in this process."
+    if worker.config.embedded:  # elsewhere the workers are processes of their own, each with its health
+        problems |= {f"worker.{part}": problem for part, problem in worker.problems().items()}
     return answer({"status": "not ready" if problems else "ready", "problems": problems}, 503 if problems else 200)
 
 
@@ -290,8 +287,8 @@ def accept(sent: Any, read: Callable[[Any], Message]) -> Response:
         raise MalformedEvent(f"Of {len(raws)} events some cannot be used; none was taken.", problems)
     now = running().now()
     with transaction(running().worker.engine) as session:
-        new = outbox.add(session, messages, now)
-    return answer({"taken": len(messages), "new": new, "ids": [message.id for message in messages]}, 202)
+        batch = outbox.add(session, messages, now)
+    return answer({"taken": len(messages), "new": len(batch.envelopes), "ids": [message.id for message in messages]}, 202)
 
 
 def _policy(name: str) -> Policy:

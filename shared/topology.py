@@ -20,7 +20,7 @@ EVENTS = "tripartite.events"
 UNROUTED = "tripartite.unrouted"
 DEAD = "tripartite.dead"
 DELIVERY_LIMIT = 50
-"""How often a message may be taken and not answered, because its worker died. A message that came back is handled alone, so its neighbours do not go with it."""
+"""How often a message may be taken and not answered, because its worker died. What came back is handled alone: its neighbours stay."""
 NO_LIMIT = 1_000_000_000
 """For queues that must keep what they hold: RabbitMQ 4 drops after 20 deliveries where nothing is said."""
 

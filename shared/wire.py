@@ -15,17 +15,33 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import cache
-from typing import Any, Literal, TypeVar
+from functools import cache, cached_property, partial
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from marshmallow import EXCLUDE, Schema, ValidationError
 from marshmallow import fields as shapes
 from marshmallow.validate import Length, OneOf, Range
 
-from shared.errors import MalformedEvent
+from shared.errors import MalformedEvent, UnknownEventType
 from shared.events import EVENTS, Event
 
+CONTENT_TYPE = "application/cloudevents+json"
+LARGEST_MESSAGE = 1024 * 1024
+LONGEST_EXTENSION = 200
+LONGEST_TEXT = 500
+encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""A value in compact JSON."""
 AnyEvent = TypeVar("AnyEvent", bound=Event)
+
+
+class Envelope(NamedTuple):
+    """A message ready for the bus: its body, and what an operator reads on the outside (AMQP's properties)."""
+
+    type: str
+    key: str
+    body: str
+    said_at: datetime
+    correlation_id: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,36 +61,52 @@ class Message:
         """What makes a message the same message (CloudEvents: source and id)."""
         return f"{self.source} {self.id}"
 
+    def envelope(self) -> Envelope:
+        """The message ready for the bus."""
+        return Envelope(self.data.type, self.key, self.to_json(), self.time, self.correlation_id)
+
     def to_json(self) -> str:
         """The CloudEvent in structured JSON."""
-        envelope = {
-            "specversion": "1.0",
-            "id": self.id,
-            "source": self.source,
-            "type": self.data.type,
-            "time": _rfc3339(self.time),
-            "subject": self.data.subject,
-            "datacontenttype": "application/json",
-            "sequence": f"{self.sequence:020d}",
-            **({"correlationid": self.correlation_id} if self.correlation_id else {}),
-            **({"traceparent": self.traceparent} if self.traceparent else {}),
-            "data": data_json(self.data),
-        }
-        return json.dumps(envelope, ensure_ascii=False, separators=(",", ":"))
+        correlation = f'"correlationid":{encoded(self.correlation_id)},' if self.correlation_id else ""
+        trace = f'"traceparent":{encoded(self.traceparent)},' if self.traceparent else ""
+        return (
+            f'{{"specversion":"1.0","id":{encoded(self.id)},"source":{encoded(self.source)},"type":"{self.data.type}",'
+            f'"time":"{_rfc3339(self.time)}","subject":{encoded(self.data.subject)},"datacontenttype":"application/json",'
+            f'"sequence":"{self.sequence:020d}",{correlation}{trace}"data":{self.data_text}}}'
+        )
+
+    @cached_property
+    def data_text(self) -> str:
+        """The event's fields in JSON."""
+        return encoded(data_json(self.data))
 
 
 def say(event: Event, source: str, now: datetime, sequence: int = 1, because: Message | None = None) -> Message:
     """The message in which a service says an event. Its id follows from what is said, so that saying it again is the same message."""
-    said = json.dumps([event.type, event.subject, sequence, data_json(event)], ensure_ascii=False)
-    return Message(
-        id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"{source} {said}")),
+    data_text = encoded(data_json(event))
+    message = Message(
+        id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"{source} {event.type} {event.subject} {sequence} {data_text}")),
         source=source,
         time=now,
         sequence=sequence,
         data=event,
-        correlation_id=(because.correlation_id or because.id) if because else "",
+        correlation_id=(because.correlation_id or because.id)[:LONGEST_EXTENSION] if because else "",
         traceparent=because.traceparent if because else "",
     )
+    vars(message)["data_text"] = data_text  # what cached_property would put there
+    return message
+
+
+def read_delivery(body: bytes, content_type: str) -> Message:
+    """The message that stands in a delivery of the bus.
+
+    :raises MalformedEvent: as :func:`read_message`; or it is too large, or says that it is something else.
+    """
+    if len(body) > LARGEST_MESSAGE:
+        raise MalformedEvent(f"The message has {len(body):,} bytes; an event has at most {LARGEST_MESSAGE:,}.")
+    if content_type.partition(";")[0].strip().lower() != CONTENT_TYPE:
+        raise MalformedEvent(f"The message's content type must be {CONTENT_TYPE}, not {content_type!r}.")
+    return read_message(body)
 
 
 def read_message(raw: str | bytes | Mapping[str, Any]) -> Message:
@@ -90,11 +122,15 @@ def read_message(raw: str | bytes | Mapping[str, Any]) -> Message:
         value = envelope.get(name)
         if not isinstance(value, str) or not re.fullmatch(r"[!-~]{1,300}", value):
             problems[name] = "must be 1 to 300 printable ASCII characters without spaces (CloudEvents 1.0, required attributes)."
-    event = EVENTS.get(str(envelope.get("type")))
-    if event is None and "type" not in problems:
-        problems["type"] = f"{envelope['type']!r} is not an event of shared/events.py."
     time = _time(envelope, problems)
     sequence = _sequence(envelope, time, problems)
+    for name in ("correlationid", "traceparent"):
+        if not re.fullmatch(rf"[ -~]{{0,{LONGEST_EXTENSION}}}", str(envelope.get(name) or "")):
+            problems[name] = f"must be at most {LONGEST_EXTENSION} printable ASCII characters."
+    event = EVENTS.get(str(envelope.get("type")))
+    if event is None and not problems:
+        unknown = {"type": f"{envelope['type']!r} is not an event of shared/events.py."}
+        raise UnknownEventType("The message is a CloudEvent of a type that is not known here.", unknown)
     if problems or event is None:
         raise MalformedEvent("The message is not a usable CloudEvent.", problems)
     data = read_event(event, envelope.get("data"))
@@ -117,11 +153,17 @@ def parse_json(raw: str | bytes) -> Any:
     :raises MalformedEvent: it is not.
     """
     try:
-        found = json.loads(raw, parse_constant=_no_constant, object_pairs_hook=_no_key_twice)
-        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
+        text = raw.decode() if isinstance(raw, bytes) else raw
+        found = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_key_twice)
+        if _SUSPECT.search(text):
+            json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         raise MalformedEvent(f"This is not usable JSON: {str(error) or type(error).__name__}.") from error
     return found
+
+
+_SUSPECT = re.compile(r"[\ud800-\udfff]|\\u[dD]|[0-9][eE]")
+"""What alone can make halves of characters, or a number that is none (1e999)."""
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -178,7 +220,13 @@ def _rfc3339(time: datetime) -> str:
 
 def data_json(event: Event) -> dict[str, Any]:
     """An event's fields, ready for JSON."""
-    return {field.name: _plain(getattr(event, field.name)) for field in fields(event)}
+    return {name: value if type(value := getattr(event, name)) is str else _plain(value) for name in names_of(type(event))}
+
+
+@cache
+def names_of(event: Callable[..., Event]) -> tuple[str, ...]:
+    """The names of an event's fields."""
+    return tuple(field.name for field in fields(event))  # type: ignore[arg-type]  # a class of events
 
 
 def _plain(value: Any) -> Any:
@@ -192,17 +240,82 @@ def read_event(event: type[AnyEvent], data: object) -> AnyEvent:
 
     :raises MalformedEvent: one entry per field, named ``data.<field>``.
     """
+    if (quickly := _read_quickly(event, data)) is not None:
+        return quickly
     try:
         read = event(**schema_of(event).load(data))  # type: ignore[arg-type]  # marshmallow refuses what is no mapping
     except ValidationError as error:
         found = error.messages if isinstance(error.messages, dict) else {"": error.messages}
         problems = dict(_said_of("data", found))
         raise MalformedEvent(f"The data does not fit {event.type}.", problems) from None
-    ids = [name for name in (field.name for field in fields(event)) if name.endswith("_id") or name == event.about]
+    ids = [name for name in names_of(event) if name.endswith("_id") or name == event.about]
     empty = {f"data.{name}": "must not be empty." for name in ids if (value := getattr(read, name)) is not None and not value.strip()}
     if empty:
         raise MalformedEvent(f"The data does not fit {event.type}.", empty)
     return read
+
+
+def _read_quickly(event: type[AnyEvent], data: object) -> AnyEvent | None:
+    """The event, if every field is plainly what it should be; None leaves it to the schema, which knows every case and says what is wrong."""
+    if not isinstance(data, dict):
+        return None
+    try:
+        return event(**{name: read(data[name]) for name, read in _quick_readers(event)})
+    except (_NotPlain, KeyError):
+        return None
+
+
+class _NotPlain(Exception):
+    """A value that the schema has to look at."""
+
+
+@cache
+def _quick_readers(event: Callable[..., Event]) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+    hints = typing.get_type_hints(event)
+    return tuple((name, _quick_reader(hints[name])) for name in names_of(event))
+
+
+def _quick_reader(hint: Any) -> Callable[[Any], Any]:
+    if typing.get_origin(hint) is Literal:
+        return partial(_one_of, frozenset(typing.get_args(hint)))
+    return _QUICK.get(hint, _left_to_the_schema)
+
+
+def _one_of(allowed: frozenset[str], value: Any) -> Any:
+    if type(value) is not str or value not in allowed:
+        raise _NotPlain
+    return value
+
+
+def _plain_string(value: Any) -> Any:
+    if type(value) is not str or not 0 < len(value) <= LONGEST_TEXT or not value.isprintable() or value.isspace():
+        raise _NotPlain
+    return value
+
+
+def _plain_date(value: Any) -> Any:
+    if type(value) is not str or not re.fullmatch("[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])", value):
+        raise _NotPlain  # the last days of a month are for the schema
+    return date.fromisoformat(value)
+
+
+def _plain_decimal(value: Any) -> Any:
+    if type(value) is not str or not re.fullmatch("0\\.[0-9]{1,4}|[01](\\.0)?", value):
+        raise _NotPlain
+    return Decimal(value)
+
+
+def _plain_integer(value: Any) -> Any:
+    if type(value) is not int:
+        raise _NotPlain
+    return value
+
+
+def _left_to_the_schema(value: Any) -> Any:
+    raise _NotPlain
+
+
+_QUICK: dict[Any, Callable[[Any], Any]] = {str: _plain_string, date: _plain_date, Decimal: _plain_decimal, int: _plain_integer}
 
 
 def _said_of(place: str, found: Any) -> Iterator[tuple[str, str]]:
@@ -255,7 +368,7 @@ def _plain_fact(value: object) -> None:
 
 
 _SCALARS: dict[Any, Callable[[], shapes.Field[Any]]] = {
-    str: lambda: shapes.String(required=True, validate=[Length(max=500), plain_text], error_messages=_MISSING),
+    str: lambda: shapes.String(required=True, validate=[Length(max=LONGEST_TEXT), plain_text], error_messages=_MISSING),
     int: lambda: shapes.Integer(required=True, strict=True, error_messages=_MISSING),
     Decimal: lambda: shapes.Decimal(required=True, validate=Range(min=Decimal(0), max=Decimal(2)), error_messages=_MISSING),
     date: lambda: shapes.Date(required=True, format="iso", error_messages=_MISSING | {"invalid": "must be a date such as 2027-08-04."}),

@@ -1,12 +1,14 @@
-"""One service at work: its relay, its consumer and its chores, round after round.
+"""One service at work: its relay, its consumer and its chores.
 
-A :class:`Service` is what a service gives of itself; a :class:`Worker` is that service at work on one database and one bus.
-:meth:`Worker.step` does one round and says how much it did, so that a rehearsal can drive it by hand; :meth:`Worker.run` does
-rounds until it is stopped, and waits longer and longer while the database or the broker is away. Time is an argument.
+A :class:`Service` is what a service gives of itself; a :class:`Worker` is that service at work on one database and one bus. What it does
+has *parts*: ``relay``, ``hear`` and one for each chore, each of which waits a moment at most and says how much it did.
+:meth:`Worker.step` does one round of all of them, so that a rehearsal can drive it by hand; :meth:`Worker.run` does rounds until it
+is stopped, of all parts (embedded) or of one (a worker process gives each a thread), and waits longer and longer while the database
+or the broker is away. Time is an argument.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -16,30 +18,25 @@ from zoneinfo import ZoneInfo
 import structlog
 from prometheus_client import Counter
 from sqlalchemy import Engine
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from shared import inbox, outbox
-from shared.bus import Publisher, Subscriber
+from shared import outbox
+from shared.bus import Subscriber, open_publisher, open_subscriber
 from shared.config import Config
-from shared.crashpoints import crashpoint
-from shared.database import migrate, open_database, transaction
-from shared.errors import MalformedEvent, Unreachable
+from shared.consumer import Consumer, is_outage
+from shared.database import hold, migrate, missing_migrations, open_database
+from shared.errors import MissingMigration, Unreachable
 from shared.events import Event
 from shared.wire import Message, read_message, say
 
 LONDON = ZoneInfo("Europe/London")
+IDLE_SECONDS = 0.1
+LONGEST_WAIT = 30.0
+STALE = timedelta(seconds=60)
 log = structlog.get_logger()
-Clock = Callable[[], datetime]
-
-
-def is_outage(error: Exception) -> bool:
-    """Whether the database, and not a message, is at fault; nothing is quarantined for that."""
-    return isinstance(error, DBAPIError) and not isinstance(error, IntegrityError | DataError)
-
-
 published = Counter("tripartite_published", "Messages published from the outbox", ["service"])
-heard = Counter("tripartite_heard", "Messages taken from the queue, by what became of them", ["service", "result"])
+Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ class Known(Protocol):
     """What a service knows of everything that a batch is about; handlers read it and change it in memory."""
 
     def rows(self) -> Iterable[Any]:
-        """Every row, old and new, to be written."""
+        """Every row, old and new; those that are new or have changed are written."""
 
 
 Handler = Callable[[Any, Any, datetime], Iterable[Say]]
@@ -69,6 +66,7 @@ class Service:
     :param read: reads what a whole batch needs, in a few queries.
     :param chores: what it does on its own in a round: (worker, now) -> how much was done.
     :param at_start: what it settles first after a crash, when it is the only process: (worker, now) -> how much was done.
+    :param alone: events that change what every other event depends on: a batch with one of them is handled while no other batch is.
     """
 
     name: str
@@ -76,11 +74,21 @@ class Service:
     read: Callable[[Session, Sequence[Message]], Known] | None = None
     chores: Sequence["Chore"] = ()
     at_start: "Chore | None" = None
+    alone: tuple[type[Event], ...] = ()
 
     @property
     def source(self) -> str:
         """The CloudEvents source of what it says."""
         return f"urn:tripartite:{self.name}"
+
+    def hold(self, session: Session, messages: Sequence[Message]) -> None:
+        """Make other workers wait that are about to handle something on the same subjects."""
+        gate = f"the gate of {self.name}"
+        if any(isinstance(message.data, self.alone) for message in messages):
+            hold(session, [gate])
+        elif self.alone:
+            hold(session, (), shared=[gate])
+        hold(session, {message.data.subject for message in messages})
 
 
 def today(now: datetime) -> date:
@@ -97,25 +105,43 @@ def clock_of(config: Config) -> Clock:
 
 
 class Worker:
-    """One service at work."""
+    """One service at work. Its web process uses the same object, and never lets it :meth:`listen`."""
 
     def __init__(self, service: Service, config: Config, clock: Clock) -> None:
         self.service, self.config, self.clock = service, config, clock
         self.engine: Engine = open_database(config.database_of(service.name))
+        self._see_to_migrations()
+        self._publisher = open_publisher(config.bus_of(service.name), service.name)
+        self.relay = outbox.Relay(self.engine, self._publisher.publish, config.lease_seconds)
+        self._consumer = Consumer(service, self.engine, self.relay)
+        self._subscriber: Subscriber | None = None
+        chores = {chore.__name__: partial(self._chore, chore) for chore in service.chores}
+        self.parts: dict[str, Callable[[float], int]] = {"relay": self._relay, "hear": self._hear, **chores}
+        self.beats: dict[str, datetime] = {}
+        self.troubles: dict[str, str] = {}
+        if config.embedded:
+            self.listen()  # the embedded queue is there only once somebody listens
+
+    def _see_to_migrations(self) -> None:
+        """SQLite is migrated on the way; a server's database by `tripartite migrate`, before anybody works on it."""
         try:
-            migrate(self.engine, service.name)
+            if self.engine.dialect.name == "sqlite":
+                migrate(self.engine, self.service.name)
+            elif lacks := missing_migrations(self.engine, self.service.name):
+                raise MissingMigration(f"{lacks} Run `tripartite migrate {self.service.name}` first.")
         except DBAPIError as error:
             raise Unreachable(
-                f"The database {self.engine.url.render_as_string()} cannot be used ({error.orig}). See that its folder can be written to "
-                "and that the file is whole; restore it from a copy if it is damaged."
+                f"The database {self.engine.url.render_as_string()} cannot be used ({error.orig}). See that it runs and lets this "
+                "user in; a file must be whole, in a folder that can be written to."
             ) from error
-        self._publisher = Publisher(config.bus_url, service.name)
-        self.relay = outbox.Relay(self.engine, self._publisher.publish, config.batch, timedelta(seconds=config.lease_seconds))
-        self._subscriber = Subscriber(config.bus_url, service.name, [event.type for event in service.consumers])
-        self._held: list[Any] = []
-        self._readable: list[tuple[bytes, Message]] | None = None
-        self.beat: datetime | None = None
-        self.trouble = ""
+
+    def listen(self) -> None:
+        """Begin to take what its queue holds.
+
+        :raises WrongTopology: the broker's queue is not as agreed.
+        """
+        types = [event.type for event in self.service.consumers]
+        self._subscriber = open_subscriber(self.config.bus_of(self.service.name), self.service.name, types, self.config.batch)
 
     def recover(self) -> int:
         """What a start does after a crash. Embedded, the queue died with the process: the outbox is published again."""
@@ -125,127 +151,88 @@ class Worker:
         settled = self.service.at_start(self, now) if self.service.at_start else 0
         return settled + self.relay.republish()
 
+    # ---- rounds --------------------------------------------------------------------------------------------------
+
     def step(self) -> int:
-        """One round; returns how many messages and chores were done (0: there is nothing to do now).
+        """One round of every part; returns how many messages and chores were done (0: there is nothing to do now).
 
         Every part of it is tried, and then the first failure is raised.
         """
-        now = self.clock()
-        chores = [partial(chore, self) for chore in self.service.chores]
-        parts: list[Callable[[datetime], int]] = [self._relay, self._hear, *chores]
+        return self._round(tuple(self.parts), 0.0)
+
+    def _round(self, names: Collection[str], wait: float) -> int:
         done, failures = 0, list[Exception]()
-        for part in parts:
+        for name in names:
             try:
-                done += part(now)
+                done += self.parts[name](wait)
             except Exception as error:  # a part that is stuck does not hold up the others
                 failures.append(error)
-        self.trouble = "; ".join(f"{type(error).__name__}: {error}" for error in failures)
+                self.troubles[name] = f"{type(error).__name__}: {error}"
+            else:
+                self.troubles.pop(name, None)
+                self.beats[name] = datetime.now(UTC)
         if failures:
             raise failures[0]
-        self.beat = datetime.now(UTC)
         return done
 
-    def _relay(self, now: datetime) -> int:
-        sent = self.relay.step(now)
+    def _relay(self, wait: float) -> int:
+        sent = self.relay.step()
         published.labels(self.service.name).inc(sent)
         return sent
 
-    def run(self, stop: threading.Event, idle_seconds: float = 0.1) -> None:
-        """Rounds until ``stop``; an error of the database or the broker is waited out, nothing is lost by it."""
-        wait = idle_seconds
+    def _hear(self, wait: float) -> int:
+        if self._subscriber is None:
+            return 0
+        return self._consumer.step(self._subscriber, self.config.batch, wait, self.clock)
+
+    def _chore(self, chore: "Chore", wait: float) -> int:
+        return chore(self, self.clock())
+
+    def run(self, stop: threading.Event, parts: Sequence[str] = ()) -> None:
+        """Rounds of these parts (all, if none is named) until ``stop``; an outage is waited out, nothing is lost by it."""
+        names = parts or tuple(self.parts)
+        wait = IDLE_SECONDS
         while not stop.is_set():
             try:
-                wait = 0.0 if self.step() else idle_seconds
+                wait = 0.0 if self._round(names, IDLE_SECONDS if len(names) == 1 else 0.0) else IDLE_SECONDS
             except Exception as error:
-                wait = min(max(wait, idle_seconds) * 2, 30.0)
-                log.exception("worker.paused", service=self.service.name, seconds=wait, error=str(error))
+                wait = min(max(wait, IDLE_SECONDS) * 2, LONGEST_WAIT)
+                told = isinstance(error, Unreachable) or is_outage(error)  # an outage needs no traceback
+                log.warning("worker.paused", service=self.service.name, parts=names, seconds=wait, error=str(error), exc_info=not told)
             stop.wait(wait)
 
-    # ---- hearing ------------------------------------------------------------------------------------------------
-
-    def _hear(self, now: datetime) -> int:
-        if not self._held:
-            self._held, self._readable = self._subscriber.take(self.config.batch), None
-        if not self._held:
-            return 0
-        if self._readable is None:  # an outage may leave a batch held and not yet decoded
-            self._readable = [pair for taken in self._held if (pair := self._decoded(bytes(taken.body), now))]
-        try:
-            self._take_in([message for _, message in self._readable], now)
-        except Exception as error:
-            if is_outage(error):
-                raise
-            log.warning("batch.replayed", service=self.service.name, messages=len(self._held), error=type(error).__name__)
-            while self._readable:
-                self._handle_alone(*self._readable[0], now)
-                self._readable.pop(0)
-        crashpoint("consumer.committed.unacknowledged")
-        taken, self._held = self._held, []
-        self._subscriber.done(taken)
-        return len(taken)
+    def problems(self) -> dict[str, str]:
+        """What keeps the parts from working, by part; empty if all is well."""
+        stale = datetime.now(UTC) - STALE
+        silent = {name: "its loop is not turning in this process." for name in self.parts if self.beats.get(name, stale) <= stale}
+        return {**silent, **self.troubles}
 
     def handle(self, body: bytes, now: datetime) -> None:
         """Handle one message, as an operator asks for it; whatever prevents it is raised.
 
         :raises MalformedEvent: it is not an event.
         """
-        self._take_in([read_message(body)], now)
+        self.take_in([read_message(body)], now)
 
-    def _handle_alone(self, body: bytes, message: Message, now: datetime) -> None:
-        try:
-            self._take_in([message], now)
-        except Exception as error:
-            if is_outage(error):
-                raise
-            self._quarantine(body, f"the handler failed: {error!r}", now)
-
-    def _take_in(self, messages: Sequence[Message], now: datetime) -> None:
-        """Read, decide, write: one transaction holds the inbox rows, the effects and the outbox rows of the whole batch."""
-        with transaction(self.engine) as session:
-            fresh = inbox.take_in(session, messages, now)
-            self.write(session, fresh, now)
-            session.flush()
-            crashpoint("consumer.handled.uncommitted")
-        heard.labels(self.service.name, "handled").inc(len(fresh))
-        heard.labels(self.service.name, "known-or-stale").inc(len(messages) - len(fresh))
-
-    def write(self, session: Session, messages: Sequence[Message], now: datetime) -> None:
-        """Let the handlers take in these messages, in their order, within the caller's transaction."""
-        if self.service.read is None or not messages:
-            return
-        known = self.service.read(session, messages)
-        said: list[Message] = []
-        for message in messages:
-            sayings = self.service.consumers[type(message.data)](known, message, now)
-            said += [say(saying.event, self.service.source, now, saying.sequence, message) for saying in sayings]
-        session.add_all(row for row in known.rows() if row not in session)
-        outbox.add(session, said, now)
+    def take_in(self, messages: Sequence[Message], now: datetime) -> None:
+        """Take in messages as one batch, as if they came from the queue."""
+        self._consumer.take_in(messages, now)
 
     def say(self, session: Session, sayings: Iterable[Say], now: datetime) -> None:
         """Say events that no message caused, within the caller's transaction."""
         outbox.add(session, [say(saying.event, self.service.source, now, saying.sequence) for saying in sayings], now)
 
-    def _decoded(self, body: bytes, now: datetime) -> tuple[bytes, Message] | None:
+    def finish(self) -> None:
+        """Publish what this process has committed, if the broker is there; else another relay does, once the lease has run out."""
         try:
-            message = read_message(body)
-        except MalformedEvent as error:
-            self._quarantine(body, str(error), now)
-            return None
-        if type(message.data) in self.service.consumers:
-            return body, message
-        heard.labels(self.service.name, "skipped").inc()
-        return None
-
-    def _quarantine(self, body: bytes, reason: str, now: datetime) -> None:
-        # what the message says, and what a handler says of it, stands in the quarantine: it is not for logs
-        log.error("message.quarantined", service=self.service.name, fingerprint=inbox.fingerprint_of(body))
-        heard.labels(self.service.name, "quarantined").inc()
-        with transaction(self.engine) as session:
-            inbox.quarantine(session, body, reason[:2_000], now)
+            self.relay.finish()
+        except Exception as error:
+            log.warning("relay.unfinished", service=self.service.name, error=str(error))
 
     def close(self) -> None:
         """Give back the connections."""
-        self._subscriber.close()
+        if self._subscriber is not None:
+            self._subscriber.close()
         self._publisher.close()
         self.engine.dispose()
 

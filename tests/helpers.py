@@ -7,9 +7,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from kombu import Connection, Exchange, Producer
+
 from shared.config import Config
 from shared.events import ConcernRaised, DocumentIssued, Event, PlacementUpdated, RecipientUpdated
-from shared.wire import Message, say
+from shared.topology import EVENTS
+from shared.wire import CONTENT_TYPE, Message, say
 from shared.worker import Service, Worker
 
 HOUSE = Path(__file__).parent.parent
@@ -34,6 +37,15 @@ class Clock:
 def a_worker(service: Service, folder: Path, clock: Clock) -> Worker:
     """A service at work on a scratch database."""
     return Worker(service, Config(data=folder), clock)
+
+
+def put(worker: Worker, *bodies: Message | bytes, kind: str = "placement.updated", content_type: str = CONTENT_TYPE) -> None:
+    """Put messages on the embedded bus as another system would, or bytes that are none."""
+    with Connection(worker.config.bus_url) as connection:
+        producer = Producer(connection.channel(), Exchange(EVENTS, type="topic", durable=True))
+        for body in bodies:
+            type_, raw = (body.data.type, body.to_json().encode()) if isinstance(body, Message) else (kind, body)
+            producer.publish(raw, routing_key=type_, content_type=content_type, content_encoding="binary")
 
 
 def settle(*workers: Worker) -> int:

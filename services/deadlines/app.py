@@ -1,16 +1,23 @@
-"""Start reading here: what deadlines is made of, and its Flask app."""
+"""Start reading here: what deadlines is made of, and its Flask app.
 
-from flask import Flask
+A worker needs no web server: only :func:`create_app` imports what answers HTTP.
+"""
 
-from services.deadlines.api import routes
+from typing import TYPE_CHECKING
+
 from services.deadlines.clock import tick
 from services.deadlines.consumers import CONSUMERS, read
-from shared.service import create_service
 from shared.worker import Service, Worker
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 SERVICE = Service("deadlines", CONSUMERS, read, chores=[tick])
 
 
-def create_app(worker: Worker) -> Flask:
+def create_app(worker: Worker) -> "Flask":
     """The Flask app of deadlines, on the database of its worker."""
+    from services.deadlines.api import routes  # noqa: PLC0415
+    from shared.service import create_service  # noqa: PLC0415
+
     return create_service(worker, [routes])

@@ -12,8 +12,9 @@ from sqlalchemy import select
 from services.deadlines.consumers import Known
 from services.deadlines.decisions import clock_struck
 from services.deadlines.models import Deadline
-from shared.database import transaction
-from shared.worker import Worker, today
+from shared.crashpoints import crashpoint
+from shared.database import hold, hold_if_free, transaction, write
+from shared.worker import Say, Worker, today
 
 
 def tick(worker: Worker, now: datetime) -> int:
@@ -21,11 +22,19 @@ def tick(worker: Worker, now: datetime) -> int:
     day = today(now)
     waiting = select(Deadline.deadline_id, Deadline.placement_id).where(Deadline.next_on <= day)
     with transaction(worker.engine) as session:
+        if not hold_if_free(session, "the clock of deadlines"):
+            return 0  # another worker's stroke
         due = session.execute(waiting.order_by(Deadline.next_on, Deadline.deadline_id).limit(worker.config.batch)).all()
         if not due:
             return 0
+        hold(session, {row.placement_id for row in due})
         known = Known(session, {row.placement_id for row in due})
         found = {deadline.deadline_id: deadline for file in known.files.values() for deadline in file.deadlines}
-        struck = (clock_struck(known.files[row.placement_id], found[row.deadline_id], day) for row in due)
-        worker.say(session, [saying for said in struck for saying in said], now)
-        return len(due)
+        said: list[Say] = []
+        for placement_id, deadline in ((row.placement_id, found[row.deadline_id]) for row in due):
+            if deadline.next_on is not None and deadline.next_on <= day:  # a message may have come before this stroke
+                said += clock_struck(known.files[placement_id], deadline, day)
+        write(session, known.rows())
+        worker.say(session, said, now)
+        crashpoint("clock.struck.uncommitted")
+    return len(due)

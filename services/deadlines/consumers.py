@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from services.deadlines import decisions
 from services.deadlines.models import AlertReceipt, Deadline, Document, Placement
-from shared.decisions import store
+from shared.decisions import store_all
 from shared.events import AlertFailed, AlertSent, DocumentIssued, Event, PlacementUpdated, PlacementWithdrawn
 from shared.policies import load_policies
 from shared.wire import Message
@@ -39,8 +39,8 @@ class Known:
     def rows(self) -> Iterator[Any]:
         """Every row to be written; decisions are put on record as well, each once."""
         policy = load_policies("deadlines")[decisions.POLICY]
-        for decision in decisions.decisions_of(self.files.values()).values():
-            store(self._session, policy, decision, subject="")  # about every placement with these facts
+        taken = (decision for file in self.files.values() for decision in file.decisions)
+        store_all(self._session, policy, taken, subject="")  # about every placement with these facts
         for file in self.files.values():
             yield from file.rows()
         yield from self.receipts.values()

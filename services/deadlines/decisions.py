@@ -4,12 +4,13 @@
 withdrawn; a document was issued; the clock struck. Each changes the file in memory and returns what is to be said.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from services.deadlines.models import Deadline, Document, Placement
+from shared.database import new
 from shared.decisions import standing
 from shared.events import (
     DeadlineApproaching,
@@ -25,6 +26,7 @@ from shared.events import (
 from shared.policies import load_policies
 from shared.policies.facts import Code, read_facts
 from shared.rules import Decision
+from shared.wire import names_of
 from shared.worker import Say
 
 POLICY = "placement-deadlines"
@@ -91,9 +93,9 @@ def placement_duties(event: PlacementUpdated, today: date) -> Decision:
 
 
 def _as_heard(known: Placement | None, event: PlacementUpdated, said_on: date, now: datetime) -> Placement:
-    heard = {part.name: getattr(event, part.name) for part in fields(event)}
+    heard = {name: getattr(event, name) for name in names_of(PlacementUpdated)}
     if known is None:
-        return Placement(**heard, heard_at=now)
+        return new(Placement)(**heard, heard_at=now)
     if known.trainee_id != event.trainee_id:
         known.doctor_since = said_on
     for name, value in {**heard, "heard_at": now, "withdrawn": None}.items():
@@ -129,7 +131,7 @@ def _set(file: PlacementFile, rule: str, duty: dict[str, Any], decision_id: str,
     assert file.placement is not None
     revision = 1 + max((deadline.revision for deadline in file.deadlines if deadline.rule == rule), default=0)
     due = date.fromisoformat(duty["due"])
-    deadline = Deadline(
+    deadline = new(Deadline)(
         deadline_id=f"{file.placement.placement_id}/{rule}/{revision}",
         placement_id=file.placement.placement_id,
         revision=revision,
@@ -184,7 +186,7 @@ def document_issued(file: PlacementFile, event: DocumentIssued) -> list[Say]:
     """Keep the document, and let it meet the deadline it belongs to."""
     if any(document.document_id == event.document_id for document in file.documents):
         return []
-    file.documents.append(Document(**{part.name: getattr(event, part.name) for part in fields(event)}))
+    file.documents.append(Document(**{name: getattr(event, name) for name in names_of(DocumentIssued)}))
     return [saying for deadline in file.in_force() for saying in _settle(file, deadline)]
 
 
@@ -251,10 +253,5 @@ def is_late(deadline: Deadline, day: date) -> bool:
 
 
 def _event(kind: type[DeadlineEvent], deadline: Deadline, **more: Any) -> DeadlineEvent:
-    shared = {part.name: getattr(deadline, part.name) for part in fields(DeadlineEvent)}
+    shared = {name: getattr(deadline, name) for name in names_of(DeadlineEvent)}
     return kind(**shared, **more)
-
-
-def decisions_of(files: Iterable[PlacementFile]) -> dict[str, Decision]:
-    """The decisions that these files were changed by, once each."""
-    return {decision.id: decision for file in files for decision in file.decisions}

@@ -1,16 +1,23 @@
-"""Start reading here: what eligibility is made of, and its Flask app."""
+"""Start reading here: what eligibility is made of, and its Flask app.
 
-from flask import Flask
+A worker needs no web server: only :func:`create_app` imports what answers HTTP.
+"""
 
-from services.eligibility.api import routes
+from typing import TYPE_CHECKING
+
 from services.eligibility.consumers import CONSUMERS
-from services.eligibility.decisions import tells
-from shared.service import create_service
 from shared.worker import Service, Worker
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 SERVICE = Service("eligibility", CONSUMERS)
 
 
-def create_app(worker: Worker) -> Flask:
+def create_app(worker: Worker) -> "Flask":
     """The Flask app of eligibility, on the database of its worker."""
+    from services.eligibility.api import routes  # noqa: PLC0415
+    from services.eligibility.decisions import tells  # noqa: PLC0415
+    from shared.service import create_service  # noqa: PLC0415
+
     return create_service(worker, [routes], tells)

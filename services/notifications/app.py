@@ -1,18 +1,27 @@
-"""Start reading here: what notifications is made of, and its Flask app."""
+"""Start reading here: what notifications is made of, and its Flask app.
+
+A worker needs no web server: only :func:`create_app` imports what answers HTTP.
+"""
 
 from functools import partial
+from typing import TYPE_CHECKING
 
-from flask import Flask
-
-from services.notifications.api import routes
 from services.notifications.consumers import CONSUMERS, read
 from services.notifications.senders import deliver, settle_claims
-from shared.service import create_service
+from shared.events import RecipientUpdated
 from shared.worker import Service, Worker
 
-SERVICE = Service("notifications", CONSUMERS, read, chores=[deliver], at_start=partial(settle_claims, at_start=True))
+if TYPE_CHECKING:
+    from flask import Flask
+
+SERVICE = Service(
+    "notifications", CONSUMERS, read, chores=[deliver], at_start=partial(settle_claims, at_start=True), alone=(RecipientUpdated,)
+)
 
 
-def create_app(worker: Worker) -> Flask:
+def create_app(worker: Worker) -> "Flask":
     """The Flask app of notifications, on the database of its worker."""
+    from services.notifications.api import routes  # noqa: PLC0415
+    from shared.service import create_service  # noqa: PLC0415
+
     return create_service(worker, [routes])

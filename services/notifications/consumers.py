@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from services.notifications import decisions
 from services.notifications.decisions import Contacts, News
 from services.notifications.models import MATERIAL, Alert, Placement, Recipient, placement_of
-from shared.decisions import store
+from shared.decisions import store_all
 from shared.events import (
     AlertFailed,
     DeadlineApproaching,
@@ -52,12 +52,12 @@ class Known:
     def rows(self) -> Iterable[Any]:
         """Every row, old and new. The decisions that alerts refer to are put on record, each once."""
         policy = load_policies("notifications")[decisions.POLICY]
-        for decision in self.taken.values():
-            store(self.session, policy, decision, subject="")  # about every piece of news with these facts
+        store_all(self.session, policy, self.taken.values(), subject="")  # about every piece of news with these facts
         yield from self.placements.values()
         yield from self.contacts.by_id.values()
         for about in self.alerts.values():
             yield from about
+        yield from self.waiting
 
     def tell(self, news: News, now: datetime) -> Iterable[Say]:
         """Decide who is told, and add the alerts; those that nobody can get are said to have failed."""
@@ -94,7 +94,7 @@ def read(session: Session, messages: Sequence[Message]) -> Known:
     people |= {placement.trainee_id for placement in placements.values()} | {event.recipient_id for event in heard}
     contacts = session.scalars(select(Recipient).where((Recipient.role != "trainee") | Recipient.recipient_id.in_(people)))
     alerts: dict[str, list[Alert]] = {}
-    for alert in session.scalars(select(Alert).where(Alert.regarding.in_(subjects))):
+    for alert in session.scalars(select(Alert).where(Alert.regarding.in_(subjects)).with_for_update()):
         alerts.setdefault(alert.regarding, []).append(alert)
     return Known(session, placements, Contacts(contacts), alerts, _waiting(session, heard))
 
@@ -107,7 +107,7 @@ def _waiting(session: Session, heard: Sequence[RecipientUpdated]) -> list[Alert]
         Alert.person.in_({event.recipient_id for event in heard}),
         and_(Alert.person == "", Alert.role.in_({event.role for event in heard})),
     )
-    return list(session.scalars(select(Alert).where(Alert.status.in_(("pending", "failed")), theirs)))
+    return list(session.scalars(select(Alert).where(Alert.status.in_(("pending", "failed")), theirs).with_for_update()))
 
 
 # ---- handlers ----------------------------------------------------------------------------------------------------

@@ -1,15 +1,22 @@
-"""Start reading here: what responsibility is made of, and its Flask app."""
+"""Start reading here: what responsibility is made of, and its Flask app.
 
-from flask import Flask
+A worker needs no web server: only :func:`create_app` imports what answers HTTP.
+"""
 
-from services.responsibility.api import routes
+from typing import TYPE_CHECKING
+
 from services.responsibility.consumers import CONSUMERS, read
-from shared.service import create_service
 from shared.worker import Service, Worker
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 SERVICE = Service("responsibility", CONSUMERS, read)
 
 
-def create_app(worker: Worker) -> Flask:
+def create_app(worker: Worker) -> "Flask":
     """The Flask app of responsibility, on the database of its worker."""
+    from services.responsibility.api import routes  # noqa: PLC0415
+    from shared.service import create_service  # noqa: PLC0415
+
     return create_service(worker, [routes])

@@ -34,7 +34,7 @@ class Known:
         policy = load_policies("responsibility")[decisions.POLICY]
         for concern_id, decision in self.decisions:
             store(self._session, policy, decision, subject=concern_id)
-        yield from map(self._session.merge, self.cases.values())
+        yield from self.cases.values()
 
 
 def read(session: Session, messages: Sequence[Message]) -> Known:

@@ -11,7 +11,6 @@ from sqlalchemy import func, select
 
 from services.deadlines.app import SERVICE, create_app
 from services.deadlines.models import Deadline, Document
-from shared.bus import Publisher
 from shared.database import transaction
 from shared.events import AlertFailed, AlertSent, Event, PlacementWithdrawn
 from shared.inbox import QuarantineRow
@@ -19,7 +18,7 @@ from shared.outbox import OutboxRow
 from shared.worker import Worker
 from tests.deadlines.stories import WEEK_8
 from tests.deadlines.test_upstream import tis
-from tests.helpers import Clock, a_document, a_message, a_placement, a_worker, cloud_event, settle
+from tests.helpers import Clock, a_document, a_message, a_placement, a_worker, cloud_event, put, settle
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ def hear(worker: Worker, *events: Event, sequence: int = 1) -> None:
 
 def in_outbox(worker: Worker) -> int:
     with transaction(worker.engine) as session:
-        return session.scalar(select(func.count(OutboxRow.position))) or 0
+        return session.scalar(select(func.count(OutboxRow.key))) or 0
 
 
 def pointers(answer: Any) -> set[str]:
@@ -140,7 +139,7 @@ def test_a_document_cannot_be_said_before_it_was_issued_anywhere_on_earth(
 
 def test_a_document_of_tomorrow_that_comes_over_the_bus_is_quarantined(worker: Worker, client: FlaskClient) -> None:
     unusable = a_message(a_document(), at=datetime(2027, 6, 7, 9, tzinfo=UTC))
-    Publisher(worker.config.bus_url, "test").publish([(unusable.data.type, unusable.key, unusable.to_json())])
+    put(worker, unusable)
     settle(worker)
     with transaction(worker.engine) as session:
         [row] = session.scalars(select(QuarantineRow))

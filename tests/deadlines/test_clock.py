@@ -9,10 +9,10 @@ from sqlalchemy import select
 from services.deadlines.app import SERVICE
 from services.deadlines.clock import tick
 from services.deadlines.models import Deadline
-from shared import outbox
 from shared.config import Config
 from shared.database import transaction
 from shared.events import DeadlineMissed, Event, PlacementWithdrawn
+from shared.outbox import OutboxRow
 from shared.wire import read_message
 from shared.worker import Worker
 from tests.deadlines.stories import WEEK_6, WEEK_8, WEEK_12
@@ -29,7 +29,7 @@ def hear(worker: Worker, *events: Event, sequence: int = 1) -> None:
 def said(worker: Worker) -> list[Event]:
     """Everything that this service ever said, in its order."""
     with transaction(worker.engine) as session:
-        return [read_message(row.body).data for row in session.scalars(select(outbox.OutboxRow).order_by(outbox.OutboxRow.position))]
+        return [read_message(row.body).data for row in session.scalars(select(OutboxRow).order_by(OutboxRow.batch, OutboxRow.number))]
 
 
 def strokes(worker: Worker) -> list[tuple[str, str]]:

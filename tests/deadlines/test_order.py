@@ -14,9 +14,9 @@ from sqlalchemy import select
 from services.deadlines.app import SERVICE
 from services.deadlines.consumers import Known
 from services.deadlines.models import Deadline
-from shared import inbox, outbox
 from shared.database import transaction
 from shared.events import DocumentIssued, Event, PlacementWithdrawn
+from shared.outbox import OutboxRow, add
 from shared.wire import Message, read_message, say
 from shared.worker import Worker
 from tests.deadlines.stories import DUE, FIRST, WEEK_8
@@ -69,8 +69,7 @@ def ways(draw: st.DrawFn) -> tuple[list[Message], list[list[Message]]]:
 
 def hear(worker: Worker, messages: Sequence[Message], now: datetime) -> None:
     """Take in a batch as the consumer does, without the bus."""
-    with transaction(worker.engine) as session:
-        worker.write(session, inbox.take_in(session, messages, now), now)
+    worker.take_in(messages, now)
 
 
 def about(placement_id: str, message: Message) -> Message:
@@ -104,7 +103,7 @@ def test_deadlines_and_what_is_said_of_them_are_written_together(tmp_path: Path,
     worker = a_worker(SERVICE, tmp_path, clock)
     hear(worker, [a_message(a_placement()), a_message(a_document())], clock())
     with transaction(worker.engine) as session:
-        said = [read_message(row.body).data for row in session.scalars(select(outbox.OutboxRow).order_by(outbox.OutboxRow.position))]
+        said = [read_message(row.body).data for row in session.scalars(select(OutboxRow).order_by(OutboxRow.batch, OutboxRow.number))]
         assert len(Known(session, {"p1"}).files["p1"].deadlines) == 7
     assert [event.type for event in said] == ["deadline.set"] * 7 + ["deadline.met"]
 
@@ -113,13 +112,13 @@ def test_a_message_over_the_bus_is_handled_once_however_often_it_is_sent(tmp_pat
     worker = a_worker(SERVICE, tmp_path, clock)
     for _ in range(3):
         with transaction(worker.engine) as session:
-            outbox.add(session, [a_message(a_placement()), a_message(a_document())], clock())
+            add(session, [a_message(a_placement()), a_message(a_document())], clock())
         settle(worker)
         worker.recover()
     settle(worker)
     assert len(in_force(worker)) == 7
     with transaction(worker.engine) as session:
-        types = [row.type for row in session.scalars(select(outbox.OutboxRow))]
+        types = [row.type for row in session.scalars(select(OutboxRow))]
     assert (types.count("deadline.set"), types.count("deadline.met")) == (7, 1)
     assert clock().date() == FIRST
 

@@ -34,7 +34,7 @@ def client(worker: Worker) -> FlaskClient:
 
 def said(worker: Worker) -> list[Event]:
     with transaction(worker.engine) as session:
-        return [read_message(row.body).data for row in session.scalars(select(OutboxRow).order_by(OutboxRow.position))]
+        return [read_message(row.body).data for row in session.scalars(select(OutboxRow).order_by(OutboxRow.batch, OutboxRow.number))]
 
 
 def on_record(worker: Worker) -> int:

@@ -1,5 +1,6 @@
 """One alert, one send: whatever dies where. Real SQLite; a crash is simulated by calling the halves of a round."""
 
+import itertools
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -14,17 +15,18 @@ from sqlalchemy import select
 from services.notifications import models, senders
 from services.notifications.consumers import CONSUMERS, read
 from services.notifications.models import Alert, InboxMessage
-from shared.bus import forget_embedded_queues
+from shared.bus.embedded import forget_embedded_queues
 from shared.config import Config
 from shared.database import transaction
 from shared.decisions import DecisionRow, replay
 from shared.events import Event, PlacementUpdated, RecipientUpdated
 from shared.outbox import OutboxRow
-from shared.wire import Message
 from shared.worker import Service, Worker
+from tests.helpers import a_message
 
 NOW = datetime(2027, 5, 5, 9, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
+_seconds = itertools.count()
 PLACEMENT = PlacementUpdated(
     placement_id="P1",
     trainee_id="T1",
@@ -59,11 +61,9 @@ def waiting(worker: Worker) -> Worker:
 
 
 def hear(worker: Worker, *events: Event) -> None:
-    with transaction(worker.engine) as session:
-        messages = [
-            Message(id=f"{event.type}-{place}", source="urn:test", time=NOW, sequence=1, data=event) for place, event in enumerate(events)
-        ]
-        worker.write(session, messages, NOW)
+    """The same words again, in another place of another list, are other messages of later times."""
+    when = [NOW + timedelta(seconds=next(_seconds)) for _ in events]
+    worker.take_in([a_message(event, at=time) for event, time in zip(events, when, strict=True)], NOW)
 
 
 def alerts(worker: Worker) -> list[Alert]:

@@ -11,13 +11,12 @@ from structlog.testing import capture_logs
 from services.responsibility.app import SERVICE
 from services.responsibility.models import Case
 from shared import inbox, outbox
-from shared.bus import Publisher
 from shared.database import transaction
 from shared.decisions import DecisionRow
 from shared.events import ConcernRaised, ResponsibilityAssigned
 from shared.wire import Message, read_message
 from shared.worker import Worker
-from tests.helpers import Clock, a_concern, a_message, a_worker, settle
+from tests.helpers import Clock, a_concern, a_message, a_worker, put, settle
 
 CONDUCT = {"kind": "conduct"}
 CAPABILITY = {"kind": "capability"}
@@ -31,8 +30,7 @@ def worker(tmp_path: Path, clock: Clock) -> Worker:
 
 def raise_concerns(worker: Worker, *messages: Message) -> None:
     """Send messages over the bus in one batch, and let the service take them in."""
-    bodies = [(message.data.type, message.key, message.to_json()) for message in messages]
-    Publisher(worker.config.bus_url, "test").publish(bodies)
+    put(worker, *messages)
     settle(worker)
 
 
@@ -47,7 +45,7 @@ def cases(worker: Worker) -> dict[str, Case]:
 
 def said(worker: Worker) -> list[tuple[ResponsibilityAssigned, Message]]:
     with transaction(worker.engine) as session:
-        rows = session.scalars(select(outbox.OutboxRow).order_by(outbox.OutboxRow.position))
+        rows = session.scalars(select(outbox.OutboxRow).order_by(outbox.OutboxRow.batch, outbox.OutboxRow.number))
         messages = [read_message(row.body) for row in rows]
     found = [(message.data, message) for message in messages if isinstance(message.data, ResponsibilityAssigned)]
     assert len(found) == len(messages), "responsibility says nothing else"

@@ -19,7 +19,7 @@ from shared.inbox import InboxRow
 SERVICES = ("eligibility", "deadlines", "responsibility", "notifications")
 NOW = datetime(2027, 5, 5, 9, tzinfo=UTC)
 EVERY_SERVICE_HAS: list[type[Base]] = [
-    *(outbox.OutboxRow, inbox.InboxRow, inbox.InboxMark, inbox.QuarantineRow),
+    *(outbox.OutboxRow, outbox.OutboxBatch, inbox.InboxRow, inbox.InboxMark, inbox.QuarantineRow, inbox.QuarantineAudit),
     *(decisions.EditionRow, decisions.DecisionRow, answers.IdempotencyRow),
 ]
 

@@ -68,7 +68,7 @@ def say(engine: Engine, clock: Clock, *numbers: int) -> list[str]:
 
 def rows(engine: Engine) -> list[OutboxRow]:
     with transaction(engine) as session:
-        return list(session.scalars(select(OutboxRow).order_by(OutboxRow.position)))
+        return list(session.scalars(select(OutboxRow).order_by(OutboxRow.batch, OutboxRow.number)))
 
 
 # ---- said with the state -----------------------------------------------------------------------------------------

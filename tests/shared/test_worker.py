@@ -9,7 +9,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from structlog.testing import capture_logs
 
 from shared import inbox
-from shared.bus import Publisher, forget_embedded_queues
+from shared.bus.embedded import forget_embedded_queues
 from shared.config import Config
 from shared.database import transaction
 from shared.errors import MalformedEvent
@@ -17,7 +17,7 @@ from shared.inbox import InboxRow, QuarantineRow, fingerprint_of
 from shared.outbox import OutboxRow, add
 from shared.wire import Message, read_message
 from shared.worker import Service, Worker, clock_of, today
-from tests.helpers import Clock, a_document, a_message, a_placement, a_recipient, a_worker, settle
+from tests.helpers import Clock, a_document, a_message, a_placement, a_recipient, a_worker, put, settle
 from tests.shared.scratch import Counting, count, rows
 
 POISON = a_message(a_document("contract"))
@@ -34,17 +34,6 @@ def worker(counting: Counting, tmp_path: Path, clock: Clock) -> Iterator[Worker]
     made = a_worker(counting.service(), tmp_path, clock)
     yield made
     made.close()
-
-
-def put(worker: Worker, *bodies: Message | bytes, kind: str = "placement.updated") -> None:
-    """Put messages on the bus as another service would, or bytes that are none."""
-    publisher = Publisher(worker.config.bus_url, "elsewhere")
-    for number, body in enumerate(bodies):
-        if isinstance(body, Message):
-            publisher.publish([(body.data.type, body.key, body.to_json())])
-        else:
-            publisher.publish([(kind, f"raw {number}", body.decode("latin-1"))])
-    publisher.close()
 
 
 def placements(*sequences: int, placement_id: str = "p1") -> list[Message]:

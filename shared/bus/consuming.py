@@ -1,0 +1,186 @@
+"""Consuming on RabbitMQ: one thread talks to the broker, another does the work.
+
+The thread of a :class:`Subscriber` owns the connection. It fetches ahead, sends heartbeats whatever the work takes, and acknowledges what
+the worker says is done. When the connection is lost it forgets what had been fetched (the broker gives it out again, perhaps to
+another worker), connects again and declares anew, waiting longer each time. An acknowledgement for a connection that is gone is
+forgotten as well: the inbox knows what was handled.
+
+Messages are taken raw: decoding them is the worker's business, so that no bytes can end this loop. From a quorum queue each says how
+often it was taken before. The dead letters come on a channel of their own.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import structlog
+
+from shared.bus import Taken
+from shared.bus.rabbitmq import LOST, connect, declare
+from shared.errors import Unreachable, WrongTopology
+from shared.topology import dead_queue_of, queue_of
+
+GATHER_SECONDS = 0.05
+"""How long a batch waits to fill up, once it has a message."""
+LONGEST_WAIT = 15.0
+PREFETCH_BATCHES = 4
+DEAD_PREFETCH = 20
+POLL_SECONDS = 0.02
+log = structlog.get_logger()
+
+
+class Receipt(NamedTuple):
+    """What acknowledges a message: its channel, as long as that is the same connection, and its delivery tag."""
+
+    connection: int
+    dead: bool
+    tag: int
+
+
+class Subscriber:
+    """Takes messages from a service's quorum queue, and from its dead letters.
+
+    :raises WrongTopology: the broker is there, and not as agreed. One that is away is tried again and again.
+    """
+
+    def __init__(self, url: str, service: str, types: Iterable[str], batch: int) -> None:
+        self._url, self._service, self._types = url, service, tuple(types)
+        self._prefetch = batch * PREFETCH_BATCHES
+        self._arrived: deque[Taken] = deque()
+        self._acknowledged: deque[tuple[Receipt, bool]] = deque()
+        self._channels: dict[bool, Any] = {}
+        self._news = threading.Condition()
+        self._number = 0
+        self._trouble: Exception | None = None  # what keeps the broker away
+        self._tried = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"{service}.bus", daemon=True)
+        self._thread.start()
+        self._tried.wait()
+        self._refuse_what_is_wrong()
+
+    def _refuse_what_is_wrong(self) -> None:
+        if isinstance(self._trouble, WrongTopology):
+            self.close()
+            raise self._trouble
+
+    # ---- what the worker calls -----------------------------------------------------------------------------------
+
+    def take(self, limit: int, wait: float) -> list[Taken]:
+        """Up to ``limit`` messages: those that gather within GATHER_SECONDS after the first, for which it waits up to ``wait`` seconds.
+
+        :raises WrongTopology: the broker is not as agreed; :raises Unreachable: it is away.
+        """
+        with self._news:
+            self._news.wait_for(lambda: self._arrived or self._trouble, wait)
+            if not self._arrived and self._trouble:
+                raise self._trouble.with_traceback(None)
+            if self._arrived:
+                self._news.wait_for(lambda: len(self._arrived) >= limit, GATHER_SECONDS)
+            return [self._arrived.popleft() for _ in range(min(limit, len(self._arrived)))]
+
+    def done(self, taken: Sequence[Taken]) -> None:
+        """Acknowledge these, and all that were taken before them."""
+        last = {message.receipt.dead: message.receipt for message in taken}
+        self._acknowledged.extend((receipt, True) for receipt in last.values())
+
+    def done_alone(self, taken: Taken) -> None:
+        """Acknowledge this one, and no other."""
+        self._acknowledged.append((taken.receipt, False))
+
+    def close(self) -> None:
+        """Acknowledge what is done, give the connection back; what was only fetched goes back to the queue in its order."""
+        self._stop.set()
+        self._thread.join()
+
+    # ---- the thread ----------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        wait = 0.1
+        while not self._stop.is_set():
+            try:
+                connection = self._open()
+                wait = 0.1
+                self._serve(connection)
+            except WrongTopology as error:
+                self._lost(error)
+            except LOST as error:
+                self._lost(
+                    Unreachable(
+                        f"The broker is away ({type(error).__name__}: {error}); it is tried again, and the queue keeps what it has."
+                    )
+                )
+            except Exception as error:  # whatever it is, this thread must not end while the worker lives
+                log.exception("bus.failed", service=self._service)
+                self._lost(error)
+            self._stop.wait(wait)
+            wait = min(wait * 2, LONGEST_WAIT)
+
+    def _open(self) -> Any:
+        connection = connect(self._url)
+        declare(connection, self._service, self._types)
+        self._number += 1
+        self._channels = {}
+        for dead, queue, prefetch in (
+            (False, queue_of(self._service), self._prefetch),
+            (True, dead_queue_of(self._service), DEAD_PREFETCH),
+        ):
+            channel = connection.channel()
+            channel.auto_decode = False
+            channel.basic_qos(0, prefetch, False)
+            channel.basic_consume(queue, callback=self._arrival(dead))
+            self._channels[dead] = channel
+        with self._news:
+            self._trouble = None
+        self._tried.set()
+        return connection
+
+    def _arrival(self, dead: bool) -> Any:
+        number = self._number
+
+        def arrived(message: Any) -> None:
+            headers = message.headers or {}
+            taken = Taken(
+                bytes(message.body),
+                str(message.properties.get("content_type") or ""),
+                int(headers.get("x-delivery-count") or 0),
+                dead,
+                Receipt(number, dead, message.delivery_tag),
+            )
+            with self._news:
+                self._arrived.append(taken)
+                self._news.notify()
+
+        return arrived
+
+    def _serve(self, connection: Any) -> None:
+        """Until the worker stops: take in what comes, acknowledge what is done, beat."""
+        beats = time.monotonic()
+        while not self._stop.is_set():
+            self._acknowledge()
+            with suppress(TimeoutError):
+                connection.drain_events(timeout=POLL_SECONDS)
+            if time.monotonic() - beats > 1:
+                connection.heartbeat_check()
+                beats = time.monotonic()
+        self._acknowledge()
+        for channel in self._channels.values():
+            channel.close()
+        connection.release()
+
+    def _acknowledge(self) -> None:
+        while self._acknowledged:
+            receipt, multiple = self._acknowledged.popleft()
+            if receipt.connection == self._number:
+                self._channels[receipt.dead].basic_ack(receipt.tag, multiple=multiple)
+
+    def _lost(self, error: Exception) -> None:
+        """Forget what was fetched: it is given out again."""
+        with self._news:
+            self._trouble = error
+            self._arrived.clear()
+            self._news.notify_all()
+        self._tried.set()

@@ -1,0 +1,99 @@
+"""RabbitMQ: the connection, and the topology of shared/topology.py, declared where the user may and checked in any case."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+from amqp.exceptions import AccessRefused, AMQPError, NotFound, PreconditionFailed
+from kombu import Connection
+
+from shared import topology
+from shared.errors import WrongTopology
+
+HEARTBEAT_SECONDS = 10
+"""A peer that says nothing for twice as long is taken for dead. RabbitMQ advises against less than 5."""
+CONNECT_SECONDS = 5
+WRITE_SECONDS = 10
+"""A broker that takes no bytes for so long (a memory or disk alarm) is taken for away."""
+LOST: tuple[type[Exception], ...] = (AMQPError, OSError)
+"""What tells that a connection or its channel cannot be used any more."""
+
+
+def connect(url: str) -> Any:
+    """An open connection, heartbeats on.
+
+    :raises OSError: nobody answers; :raises amqp.AMQPError: who answers refuses.
+    """
+    connection = Connection(
+        url, heartbeat=HEARTBEAT_SECONDS, connect_timeout=CONNECT_SECONDS, transport_options={"write_timeout": WRITE_SECONDS}
+    )
+    connection.connect()
+    return connection
+
+
+def declare(connection: Any, service: str, types: Iterable[str]) -> None:
+    """Declare the exchanges, the service's two queues and its bindings; what is there already must be as agreed.
+
+    :raises WrongTopology: something is there and is another, or is missing and may not be declared by this user.
+    """
+    for exchange in topology.EXCHANGES:
+        _declared(
+            connection,
+            f"exchange {exchange.name}",
+            lambda channel, passive, exchange=exchange: channel.exchange_declare(
+                exchange.name, exchange.type, passive=passive, durable=True, auto_delete=False, arguments=dict(exchange.arguments)
+            ),
+        )
+    queues = {
+        topology.UNROUTED: topology.KEEPS,
+        topology.dead_queue_of(service): topology.KEEPS,
+        topology.queue_of(service): topology.arguments_of(service),
+    }
+    for queue, arguments in queues.items():
+        _declared(
+            connection,
+            f"queue {queue}",
+            lambda channel, passive, queue=queue, arguments=arguments: channel.queue_declare(
+                queue, passive=passive, durable=True, auto_delete=False, arguments=dict(arguments)
+            ),
+        )
+    with suppress(WrongTopology):  # a service's own user may not touch it; the definitions have bound it
+        _bind(connection, topology.UNROUTED, topology.UNROUTED, [""])
+    _bind(connection, topology.dead_queue_of(service), topology.DEAD, [topology.dead_queue_of(service)])
+    _bind(connection, topology.queue_of(service), topology.EVENTS, types)
+
+
+def _declared(connection: Any, what: str, declaration: Any) -> None:
+    """Declare it, or see that it is there, on a channel of its own: the broker closes a channel on which it refuses something."""
+    try:
+        with connection.channel() as channel:
+            declaration(channel, False)
+    except PreconditionFailed as error:
+        raise WrongTopology(
+            f"The {what} is not as shared/topology.py has it ({error.reply_text}). Stop what uses it, empty it, delete it "
+            f"(`rabbitmqctl delete_queue` or the management page) and start again: it is declared anew."
+        ) from error
+    except AccessRefused:
+        _there(connection, what, declaration)
+
+
+def _there(connection: Any, what: str, declaration: Any) -> None:
+    try:
+        with connection.channel() as channel:
+            declaration(channel, True)
+    except NotFound as error:
+        raise WrongTopology(
+            f"The {what} is missing, and this user may not declare it; load deploy/rabbitmq/definitions.json into the broker."
+        ) from error
+
+
+def _bind(connection: Any, queue: str, exchange: str, keys: Iterable[str]) -> None:
+    try:
+        with connection.channel() as channel:
+            for key in keys:
+                channel.queue_bind(queue, exchange, routing_key=key)
+    except AccessRefused as error:
+        raise WrongTopology(
+            f"The queue {queue} cannot be bound to {exchange} ({error.reply_text}); "
+            "see deploy/rabbitmq/definitions.json for the user's rights."
+        ) from error
