@@ -18,13 +18,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from alembic import command
-from alembic.config import Config as AlembicConfig
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+import sqlalchemy
 from sqlalchemy import JSON, DateTime, Engine, MetaData, Table, create_engine, event, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Dialect, make_url
@@ -39,7 +37,6 @@ from shared.errors import Unreachable
 HOUSE = Path(__file__).parent.parent
 BUSY_SECONDS = 15
 CONNECT_SECONDS = 5
-Row = Mapping[str, Any]
 Fields = ParamSpec("Fields")
 Mapped = TypeVar("Mapped")
 
@@ -169,9 +166,8 @@ def _new(mapped: Any) -> Callable[..., Any]:
 
 
 def new(mapped: Callable[Fields, Mapped]) -> Callable[Fields, Mapped]:
-    """The constructor of a mapped class for rows by the thousand, at a quarter of the cost: it fills them in as those that are loaded are."""
+    """The constructor of a mapped class for rows by the thousand, at a quarter of the cost: filled in as those that are loaded."""
     return _new(mapped)
-
 
 
 def write(session: Session, rows: Iterable[Any]) -> None:
@@ -184,30 +180,45 @@ def write(session: Session, rows: Iterable[Any]) -> None:
             if state.session is not None:
                 session.expunge(row)
     for mapped, theirs in by_class.items():
-        names = tuple(mapped.__table__.columns.keys())
-        _insert(session, mapped.__table__, [{name: getattr(row, name) for name in names} for row in theirs], replaces=True)
+        table: Table = mapped.__table__
+        names = tuple(column.name for column in table.columns)
+        values = zip(*(_values(row, names) for row in theirs), strict=True)
+        _insert(session, table, dict(zip(names, values, strict=True)), replaces=True)
 
 
-def add_new(session: Session, mapped: type[Any], rows: Sequence[Row], key: str) -> set[Any]:
+def _values(row: Any, names: tuple[str, ...]) -> tuple[Any, ...]:
+    try:
+        return tuple(itemgetter(*names)(vars(row)))
+    except KeyError:  # a default that nobody has asked for yet
+        return tuple(getattr(row, name) for name in names)
+
+
+def add_new(session: Session, mapped: type[Any], rows: Sequence[Mapping[str, Any]], key: str) -> set[Any]:
     """Add the rows that are not there yet, in one statement; returns the keys of those that were new.
 
     :param key: the unique column that says whether a row is there.
     """
-    return _insert(session, mapped.__table__, rows, new_by=key) if rows else set()
+    if not rows:
+        return set()
+    names = tuple(rows[0])
+    values = zip(*map(itemgetter(*names), rows), strict=True)
+    return _insert(session, mapped.__table__, dict(zip(names, values, strict=True)), new_by=key)
 
 
-def _insert(session: Session, table: Table, rows: Sequence[Row], *, replaces: bool = False, new_by: str = "") -> set[Any]:
+def _insert(session: Session, table: Table, columns: Mapping[str, Sequence[Any]], *, replaces: bool = False, new_by: str = "") -> set[Any]:
+    """Insert rows, given column by column; of those that are there already the columns are replaced, or they are left alone."""
     if session.get_bind().dialect.name == "postgresql":
-        statement, columns = _unnest(table, session.get_bind().dialect, tuple(rows[0]), replaces, new_by)
-        arrays = tuple(_array([bind(row[name]) for row in rows] if bind else [row[name] for row in rows]) for name, bind in columns)
+        statement, binds = _unnest(table, session.get_bind().dialect, tuple(columns), replaces, new_by)
+        arrays = tuple(_array([bind(value) for value in columns[name]] if bind else columns[name]) for name, bind in binds)
         found = session.connection().exec_driver_sql(statement, arrays)
         return {row[0] for row in found} if new_by else set()
     insert = sqlite.insert(table)
-    if not new_by:
-        session.execute(insert.on_conflict_do_update(set_={c.name: insert.excluded[c.name] for c in table.columns}), list(rows))
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    if replaces:
+        session.execute(insert.on_conflict_do_update(set_={name: insert.excluded[name] for name in columns}), rows)
         return set()
     added = insert.on_conflict_do_nothing(index_elements=[new_by]).returning(table.columns[new_by])
-    return set(session.scalars(added, list(rows)))
+    return set(session.scalars(added, rows))
 
 
 @cache
@@ -236,17 +247,19 @@ def _binds(type_: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | N
 
 def _array(values: Sequence[Any]) -> str:
     """An array as PostgreSQL reads it. The driver's own way takes longer than everything else about a batch."""
-    return f"{{{','.join(map(_element, values))}}}"
+    try:
+        joined = "\0".join(values)  # no text holds this character: PostgreSQL has none
+    except TypeError:
+        return f"{{{','.join(map(_element, values))}}}"
+    return '{"' + joined.replace("\\", "\\\\").replace('"', '\\"').replace("\0", '","') + '"}'
 
 
 def _element(value: Any) -> str:
     if value is None:
         return "NULL"
-    if isinstance(value, bytes):
-        value = f"\\x{value.hex()}"
-    if not isinstance(value, str):
-        return f'"{value}"'
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, str):
+        return _array([value])[1:-1]
+    return f'"\\\\x{value.hex()}"' if isinstance(value, bytes) else f'"{value}"'
 
 
 # ---- migrations ---------------------------------------------------------------------------------------------------
@@ -254,7 +267,13 @@ def _element(value: Any) -> str:
 
 def migrate(engine: Engine, service: str) -> None:
     """Bring a service's database to its newest migration (``services/<service>/migrations``); of several at once, one does."""
-    config = alembic_config(service)
+    from alembic import command  # noqa: PLC0415 (nobody else needs it, and it is large)
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", (HOUSE / "shared" / "migrations").as_posix())
+    config.set_main_option("version_locations", (HOUSE / "services" / service / "migrations").as_posix())
+    config.set_main_option("path_separator", "os")
     with engine.begin() as connection:
         hold(Session(connection), ["migrations"])
         config.attributes["connection"] = connection
@@ -262,18 +281,9 @@ def migrate(engine: Engine, service: str) -> None:
 
 
 def missing_migrations(engine: Engine, service: str) -> str:
-    """What a database lacks, in a sentence; empty if it is up to date."""
-    newest = ScriptDirectory.from_config(alembic_config(service)).get_current_head()
+    """What a database lacks, in a sentence; empty if it is up to date. A migration's file begins with its number."""
+    newest = max(file.name[:4] for file in (HOUSE / "services" / service / "migrations").glob("[0-9]*.py"))
     with engine.connect() as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
+        there = sqlalchemy.inspect(connection).has_table("alembic_version")
+        found = connection.scalar(text("SELECT version_num FROM alembic_version")) if there else None
     return "" if found == newest else f"The database of {service} is at migration {found or 'none'}, the code needs {newest}."
-
-
-def alembic_config(service: str) -> AlembicConfig:
-    """Alembic's settings for one service: one environment for all, each with its own versions."""
-    config = AlembicConfig()
-    config.set_main_option("script_location", (HOUSE / "shared" / "migrations").as_posix())
-    config.set_main_option("version_locations", (HOUSE / "services" / service / "migrations").as_posix())
-    config.set_main_option("path_separator", "os")
-    config.attributes["service"] = service
-    return config

@@ -49,10 +49,14 @@ _ADDRESS = re.compile(r"""[^@\s<>,;:"()\[\]]+@[^@\s<>,;:"()\[\]]+""")
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """What happened. ``about`` names the field that holds the subject; ``stream`` groups events whose sequence is compared."""
+    """What happened. ``about`` names the field that holds the subject; ``stream`` groups events whose sequence is compared.
+
+    ``said_by`` names the service that says it, or the parties outside that do.
+    """
 
     type: ClassVar[str]
     about: ClassVar[str]
+    said_by: ClassVar[tuple[str, ...]]
     newer_wins: ClassVar[bool] = False
     from_outside: ClassVar[bool] = False
 
@@ -80,6 +84,7 @@ class PlacementUpdated(Event):
 
     type = "placement.updated"
     about = "placement_id"
+    said_by = ("upstream",)
     newer_wins = True
     from_outside = True
     placement_id: str
@@ -109,6 +114,7 @@ class PlacementWithdrawn(Event):
 
     type = "placement.withdrawn"
     about = "placement_id"
+    said_by = ("upstream",)
     newer_wins = True
     from_outside = True
     placement_id: str
@@ -121,6 +127,7 @@ class DocumentIssued(Event):
 
     type = "document.issued"
     about = "placement_id"
+    said_by = ("upstream", "hosts", "lead employers")
     from_outside = True
     document_id: str
     placement_id: str
@@ -143,6 +150,7 @@ class RecipientUpdated(Event):
 
     type = "recipient.updated"
     about = "recipient_id"
+    said_by = ("upstream",)
     newer_wins = True
     from_outside = True
     recipient_id: str
@@ -165,6 +173,7 @@ class ConcernRaised(Event):
 
     type = "concern.raised"
     about = "concern_id"
+    said_by = ("lead employers", "hosts")
     newer_wins = True
     from_outside = True
     concern_id: str
@@ -183,6 +192,7 @@ class ProcurementRouted(Event):
 
     type = "procurement.routed"
     about = "procurement_id"
+    said_by = ("eligibility",)
     procurement_id: str
     decision_id: str
     route: str
@@ -195,6 +205,7 @@ class PostMoveDecided(Event):
 
     type = "post-move.decided"
     about = "post_id"
+    said_by = ("eligibility",)
     post_id: str
     decision_id: str
     verdict: str
@@ -209,6 +220,7 @@ class DeadlineEvent(Event):
     """What every event of a deadline carries. ``owner`` owes the ``duty`` to ``recipient``."""
 
     about = "deadline_id"
+    said_by = ("deadlines",)
     newer_wins = True
     deadline_id: str
     placement_id: str
@@ -272,6 +284,7 @@ class ResponsibilityAssigned(Event):
 
     type = "responsibility.assigned"
     about = "concern_id"
+    said_by = ("responsibility",)
     newer_wins = True
     concern_id: str
     doctor_reference: str
@@ -292,6 +305,7 @@ class AlertSent(Event):
 
     type = "alert.sent"
     about = "alert_key"
+    said_by = ("notifications",)
     alert_key: str
     kind: str
     regarding: str
@@ -306,6 +320,7 @@ class AlertFailed(Event):
 
     type = "alert.failed"
     about = "alert_key"
+    said_by = ("notifications",)
     alert_key: str
     kind: str
     regarding: str

@@ -5,7 +5,7 @@
     publishers ──▶ tripartite.events (topic; key = event type) ──▶ tripartite.<service>        (quorum; the types it hears)
                         │ no queue hears the type                        │ taken DELIVERY_LIMIT times, never answered
                         ▼                                                ▼
-                   tripartite.unrouted (fanout)                     tripartite.dead (direct)
+                   tripartite.unrouted (fanout)                     tripartite.<service>.dead (fanout)
                         └─▶ tripartite.unrouted (quorum)                └─▶ tripartite.<service>.dead (quorum) ─▶ the quarantine
 
 Everything is durable. Limits and dead-lettering are arguments of the queue, not policies of the broker: a declaration with other
@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 EVENTS = "tripartite.events"
 UNROUTED = "tripartite.unrouted"
-DEAD = "tripartite.dead"
 DELIVERY_LIMIT = 50
 """How often a message may be taken and not answered, because its worker died. What came back is handled alone: its neighbours stay."""
 NO_LIMIT = 1_000_000_000
@@ -39,10 +38,9 @@ class Exchange:
 
 EXCHANGES = (
     Exchange(UNROUTED, "fanout", {}),
-    Exchange(DEAD, "direct", {}),
     Exchange(EVENTS, "topic", {"alternate-exchange": UNROUTED}),
 )
-"""In the order in which they can be declared."""
+"""Those that all services share, in the order in which they can be declared."""
 
 
 def queue_of(service: str) -> str:
@@ -50,8 +48,13 @@ def queue_of(service: str) -> str:
     return f"tripartite.{service}"
 
 
+def dead_exchange_of(service: str) -> Exchange:
+    """The exchange before the service's dead letters; its own, so that no other service can read or write them."""
+    return Exchange(dead_queue_of(service), "fanout", {})
+
+
 def dead_queue_of(service: str) -> str:
-    """Where the messages of a service go that were taken too often and never answered."""
+    """Where the messages of a service go that were taken too often and never answered: a queue, and the exchange before it."""
     return f"tripartite.{service}.dead"
 
 
@@ -60,8 +63,7 @@ def arguments_of(service: str) -> dict[str, str | int]:
     return {
         "x-queue-type": "quorum",
         "x-delivery-limit": DELIVERY_LIMIT,
-        "x-dead-letter-exchange": DEAD,
-        "x-dead-letter-routing-key": dead_queue_of(service),
+        "x-dead-letter-exchange": dead_queue_of(service),
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",
     }
@@ -79,7 +81,7 @@ class Permissions:
 def permissions_of(service: str) -> Permissions:
     """A service's user: its own two queues and the exchanges, nothing else."""
     own = rf"tripartite\.{service}(\.dead)?"
-    return Permissions(rf"^{own}$", rf"^({own}|tripartite\.(events|dead))$", rf"^({own}|tripartite\.(events|dead))$")
+    return Permissions(rf"^{own}$", rf"^({own}|tripartite\.events)$", rf"^({own}|tripartite\.events)$")
 
 
 PUBLISHES_ONLY = Permissions("^$", r"^tripartite\.events$", "^$")

@@ -128,11 +128,11 @@ def read_message(raw: str | bytes | Mapping[str, Any]) -> Message:
         if not re.fullmatch(rf"[ -~]{{0,{LONGEST_EXTENSION}}}", str(envelope.get(name) or "")):
             problems[name] = f"must be at most {LONGEST_EXTENSION} printable ASCII characters."
     event = EVENTS.get(str(envelope.get("type")))
-    if event is None and not problems:
-        unknown = {"type": f"{envelope['type']!r} is not an event of shared/events.py."}
+    unknown = {} if event or "type" in problems else {"type": f"{envelope['type']!r} is not an event of shared/events.py."}
+    if unknown and not problems:
         raise UnknownEventType("The message is a CloudEvent of a type that is not known here.", unknown)
     if problems or event is None:
-        raise MalformedEvent("The message is not a usable CloudEvent.", problems)
+        raise MalformedEvent("The message is not a usable CloudEvent.", problems | unknown)
     data = read_event(event, envelope.get("data"))
     if untimely := data.untimely(time):
         raise MalformedEvent(f"The {event.type} cannot have been said at its time.", untimely)
@@ -220,7 +220,8 @@ def _rfc3339(time: datetime) -> str:
 
 def data_json(event: Event) -> dict[str, Any]:
     """An event's fields, ready for JSON."""
-    return {name: value if type(value := getattr(event, name)) is str else _plain(value) for name in names_of(type(event))}
+    names = names_of(type(event))  # type: ignore[arg-type]  # a class is hashable
+    return {name: value if type(value := getattr(event, name)) is str else _plain(value) for name in names}
 
 
 @cache
@@ -248,7 +249,7 @@ def read_event(event: type[AnyEvent], data: object) -> AnyEvent:
         found = error.messages if isinstance(error.messages, dict) else {"": error.messages}
         problems = dict(_said_of("data", found))
         raise MalformedEvent(f"The data does not fit {event.type}.", problems) from None
-    ids = [name for name in names_of(event) if name.endswith("_id") or name == event.about]
+    ids = [name for name in vars(read) if name.endswith("_id") or name == event.about]
     empty = {f"data.{name}": "must not be empty." for name in ids if (value := getattr(read, name)) is not None and not value.strip()}
     if empty:
         raise MalformedEvent(f"The data does not fit {event.type}.", empty)
@@ -256,11 +257,11 @@ def read_event(event: type[AnyEvent], data: object) -> AnyEvent:
 
 
 def _read_quickly(event: type[AnyEvent], data: object) -> AnyEvent | None:
-    """The event, if every field is plainly what it should be; None leaves it to the schema, which knows every case and says what is wrong."""
+    """The event, if every field is plainly what it should be; None leaves it to the schema, which knows all cases and the words."""
     if not isinstance(data, dict):
         return None
     try:
-        return event(**{name: read(data[name]) for name, read in _quick_readers(event)})
+        return event(**{name: read(data[name]) for name, read in _quick_readers(event)})  # type: ignore[arg-type]  # a class is hashable
     except (_NotPlain, KeyError):
         return None
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import settings
 
-from shared.bus import forget_embedded_queues
+from shared.bus.embedded import forget_embedded_queues
 from tests.helpers import Clock
 
 settings.register_profile("here", deadline=None)

@@ -123,7 +123,7 @@ def claim(worker: Worker, token: str, now: datetime) -> tuple[list[Alert], int]:
     """Word the oldest pending alerts and claim them, committed before anything leaves; returns them, and how many cannot be worded."""
     with transaction(worker.engine) as session:
         oldest = select(Alert).where(Alert.status == "pending").order_by(Alert.created_at, Alert.telling, Alert.alert_key)
-        rows = list(session.scalars(oldest.limit(worker.config.batch)))
+        rows = list(session.scalars(oldest.limit(worker.config.batch).with_for_update(skip_locked=True)))
         for alert in rows:
             _word(alert)
         worded = [alert for alert in rows if alert.status == "pending"]
@@ -160,7 +160,7 @@ def send(worker: Worker, alerts: Sequence[Alert], now: datetime) -> tuple[Mappin
 def mark(worker: Worker, token: str, refused: Mapping[str, str], now: datetime) -> None:
     """Mark what this token claimed, and say it."""
     with transaction(worker.engine) as session:
-        rows = list(session.scalars(select(Alert).where(Alert.token == token)))
+        rows = list(session.scalars(select(Alert).where(Alert.token == token).with_for_update()))
         for alert in rows:
             _close(alert, refused.get(alert.alert_key, ""), now)
         worker.say(session, [_said(alert, now) for alert in rows], now)
@@ -192,7 +192,7 @@ def give_back(worker: Worker, token: str, channels: Collection[str]) -> None:
     if not channels:
         return
     with transaction(worker.engine) as session:
-        for alert in session.scalars(select(Alert).where(Alert.token == token, Alert.channel.in_(set(channels)))):
+        for alert in session.scalars(select(Alert).where(Alert.token == token, Alert.channel.in_(set(channels))).with_for_update()):
             alert.status, alert.attempts, alert.token = "unknown", alert.attempts - 1, None
 
 
@@ -211,8 +211,9 @@ def settle_claims(worker: Worker, now: datetime, *, at_start: bool = False) -> i
     for channel, sender in senders_of(worker).items():
         found |= sender.find({alert.alert_key for alert in doubtful if alert.channel == channel})
     with transaction(worker.engine) as session:
-        keys = {alert.alert_key for alert in doubtful}
-        rows = list(session.scalars(select(Alert).where(Alert.status == "unknown", Alert.alert_key.in_(keys))))
+        asked = {alert.alert_key: alert.attempts for alert in doubtful}
+        unknown = session.scalars(select(Alert).where(Alert.status == "unknown", Alert.alert_key.in_(asked)).with_for_update())
+        rows = [alert for alert in unknown if alert.attempts == asked[alert.alert_key]]  # not sent again by another since we looked
         for alert in rows:
             if alert.alert_key in found:
                 _close(alert, "", now)
@@ -226,7 +227,7 @@ def doubt(worker: Worker, now: datetime, *, at_start: bool = False) -> list[Aler
     """Make ``unknown`` of every claim that has run out, committed; returns all unknown alerts."""
     with transaction(worker.engine) as session:
         expired = Alert.status == "claimed" if at_start else (Alert.status == "claimed") & (Alert.leased_until < now)
-        doubtful = list(session.scalars(select(Alert).where(expired | (Alert.status == "unknown"))))
+        doubtful = list(session.scalars(select(Alert).where(expired | (Alert.status == "unknown")).with_for_update(skip_locked=True)))
         for alert in doubtful:
             alert.status = "unknown"
     return doubtful

@@ -36,7 +36,7 @@ def declare(connection: Any, service: str, types: Iterable[str]) -> None:
 
     :raises WrongTopology: something is there and is another, or is missing and may not be declared by this user.
     """
-    for exchange in topology.EXCHANGES:
+    for exchange in (*topology.EXCHANGES, topology.dead_exchange_of(service)):
         _declared(
             connection,
             f"exchange {exchange.name}",
@@ -59,7 +59,7 @@ def declare(connection: Any, service: str, types: Iterable[str]) -> None:
         )
     with suppress(WrongTopology):  # a service's own user may not touch it; the definitions have bound it
         _bind(connection, topology.UNROUTED, topology.UNROUTED, [""])
-    _bind(connection, topology.dead_queue_of(service), topology.DEAD, [topology.dead_queue_of(service)])
+    _bind(connection, topology.dead_queue_of(service), topology.dead_queue_of(service), [""])
     _bind(connection, topology.queue_of(service), topology.EVENTS, types)
 
 

@@ -10,8 +10,6 @@ last year are refused rather than guessed.
 from datetime import date, timedelta
 from functools import cache
 
-from holidays import country_holidays
-
 from shared.errors import BeyondCalendar
 
 CALENDARS = {"england": ("GB", "ENG", 2015, 2028)}
@@ -43,5 +41,7 @@ def _is_working_day(calendar: str, day: date) -> bool:
 
 @cache
 def _bank_holidays(calendar: str) -> frozenset[date]:
+    from holidays import country_holidays  # noqa: PLC0415 (large, and most processes count no working days)
+
     country, subdivision, first, last = CALENDARS[calendar]
     return frozenset(country_holidays(country, subdiv=subdivision, years=range(first, last + 1)))
