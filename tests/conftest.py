@@ -10,6 +10,8 @@ from hypothesis import settings
 from shared.bus.embedded import forget_embedded_queues
 from tests.helpers import Clock
 
+pytest_plugins = ["tests.nodes"]
+
 settings.register_profile("here", deadline=None)
 settings.register_profile("build", deadline=None, derandomize=True)
 settings.load_profile("build" if os.environ.get("CI") else "here")  # a build finds the same examples every time

@@ -552,7 +552,7 @@ def open_database(folder: Path) -> Database:
 @cache
 def docker_answers() -> bool:
     """Whether a Docker engine answers, within three seconds."""
-    import docker  # type: ignore[import-untyped]  # it has no types
+    import docker
 
     answers = False
     with warnings.catch_warnings():

@@ -48,7 +48,7 @@ def test_every_service_has_a_database_of_its_own_in_the_folder_of_the_data() -> 
 
 
 def test_all_wrong_settings_are_named_at_once() -> None:
-    problems = refused(port="0", today="soon", host="0.0.0.0", bus_url="amqp://broker", database_url="mysql://x", batch="many", prt="80")
+    problems = refused(port="0", today="soon", host="0.0.0.0", bus_url="kafka://broker", database_url="mysql://x", batch="many", prt="80")
     assert set(problems) == {f"TRIPARTITE_{name}" for name in ("PORT", "TODAY", "HOST", "BUS_URL", "DATABASE_URL", "BATCH", "PRT")}
     with pytest.raises(InvalidSettings, match=r"(?s)shared/config\.py.*TRIPARTITE_PORT: must be a whole number from 1 to 65535, not '0'"):
         read_config({"TRIPARTITE_PORT": "0"})
@@ -69,8 +69,8 @@ def test_all_wrong_settings_are_named_at_once() -> None:
         ("today", "2027-02-29", "a day from 2015 to 2098 such as 2027-05-05"),
         ("today", "2014-12-31", "a day from 2015 to 2098"),
         ("today", "2099-01-01", "a day from 2015 to 2098"),
-        ("bus_url", "amqp://broker", "must begin with memory://, not 'amqp'"),
-        ("database_url", "postgresql://x/{service}", "must begin with sqlite:///, not 'postgresql'"),
+        ("bus_url", "kafka://broker", "must begin with memory:// or amqp:// or amqps://, not 'kafka'"),
+        ("database_url", "mysql://x/{service}", "must begin with sqlite:/// or postgresql:// or postgresql+psycopg://, not 'mysql'"),
         ("database_url", "sqlite:////srv/one.db", "must hold {service}, because each service owns its database"),
         ("unheard_of", "1", "there is no such setting"),
     ],

@@ -1,40 +1,38 @@
 """Events leave once their state is committed, by one relay at a time, and again after any doubt."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
 from shared import outbox
-from shared.database import migrate, open_database, transaction
+from shared.database import from_now, migrate, open_database, transaction
 from shared.decisions import EditionRow
-from shared.outbox import OutboxRow, Relay
-from shared.wire import Message
+from shared.outbox import OutboxBatch, OutboxRow, Relay
+from shared.wire import Envelope, Message
 from tests.helpers import Clock, a_document, a_message
 
-LEASE = timedelta(seconds=30)
-SECOND = timedelta(seconds=1)
-Row = tuple[str, str, str]
+LEASE_SECONDS = 30
 
 
 class Broker:
     """A broker of this test: keeps what it is given, or refuses it."""
 
     def __init__(self) -> None:
-        self.has: list[Row] = []
+        self.has: list[Envelope] = []
         self.away = False
 
-    def publish(self, rows: Sequence[Row]) -> None:
+    def publish(self, envelopes: Sequence[Envelope]) -> None:
         if self.away:
             raise ConnectionError("the broker is away")
-        self.has += rows
+        self.has += envelopes
 
     @property
-    def subjects(self) -> list[str]:
-        """The keys of what it has, without their source."""
-        return [key for _, key, _ in self.has]
+    def keys(self) -> list[str]:
+        """The keys of what it has."""
+        return [envelope.key for envelope in self.has]
 
 
 @pytest.fixture
@@ -50,25 +48,39 @@ def broker() -> Broker:
     return Broker()
 
 
-def relay_of(engine: Engine, broker: Broker, batch: int = 10) -> Relay:
-    return Relay(engine, broker.publish, batch, LEASE)
+def relay_of(engine: Engine, publish: Callable[[Sequence[Envelope]], None]) -> Relay:
+    return Relay(engine, publish, LEASE_SECONDS)
 
 
 def documents(*numbers: int) -> list[Message]:
     return [a_message(a_document(document_id=f"d{number}")) for number in numbers]
 
 
-def say(engine: Engine, clock: Clock, *numbers: int) -> list[str]:
-    """Put documents into the outbox; their keys."""
+def say(engine: Engine, clock: Clock, *numbers: int, relay: Relay | None = None) -> list[str]:
+    """Put documents into the outbox, as one batch; their keys."""
     messages = documents(*numbers)
     with transaction(engine) as session:
-        outbox.add(session, messages, clock())
+        batch = outbox.add(session, messages, clock(), relay)
+    if relay is not None:
+        relay.hand_over(batch)
     return [message.key for message in messages]
 
 
 def rows(engine: Engine) -> list[OutboxRow]:
     with transaction(engine) as session:
         return list(session.scalars(select(OutboxRow).order_by(OutboxRow.batch, OutboxRow.number)))
+
+
+def batches(engine: Engine) -> list[OutboxBatch]:
+    """Those that are not confirmed yet."""
+    with transaction(engine) as session:
+        return list(session.scalars(select(OutboxBatch).order_by(OutboxBatch.batch)))
+
+
+def let_leases_run_out(engine: Engine) -> None:
+    """As if the database's clock had moved on."""
+    with transaction(engine) as session:
+        session.execute(update(OutboxBatch).values(leased_until=from_now(-1)))
 
 
 # ---- said with the state -----------------------------------------------------------------------------------------
@@ -99,9 +111,9 @@ def test_neither_state_nor_message_stays_if_either_fails(engine: Engine, clock: 
 
 def test_what_was_said_is_not_said_twice(engine: Engine, clock: Clock) -> None:
     with transaction(engine) as session:
-        assert outbox.add(session, [*documents(1, 2), *documents(1)], clock()) == 2
-        assert outbox.add(session, documents(2, 3), clock()) == 1
-        assert outbox.add(session, [], clock()) == 0
+        assert len(outbox.add(session, [*documents(1, 2), *documents(1)], clock()).envelopes) == 2
+        assert [envelope.key for envelope in outbox.add(session, documents(2, 3), clock()).envelopes] == [documents(3)[0].key]
+        assert outbox.add(session, [], clock()) == outbox.NOTHING
     assert len(rows(engine)) == 3
 
 
@@ -109,110 +121,153 @@ def test_a_row_holds_the_cloud_event_and_can_be_found_by_type_and_subject(engine
     say(engine, clock, 1)
     [row] = rows(engine)
     assert (row.type, row.subject, row.body) == ("document.issued", "p1", documents(1)[0].to_json())
-    assert (row.said_at, row.published_at, row.attempts) == (clock(), None, 0)
+    assert row.said_at == documents(1)[0].time
 
 
 # ---- the relay ---------------------------------------------------------------------------------------------------
 
 
 def test_messages_leave_in_the_order_in_which_they_were_said_and_once(engine: Engine, broker: Broker, clock: Clock) -> None:
-    keys = say(engine, clock, 3, 1, 2)
-    relay = relay_of(engine, broker)
-    assert [relay.step(clock()), relay.step(clock())] == [3, 0]
-    assert broker.subjects == keys
-    assert {(row.published_at, row.lease_token, row.attempts) for row in rows(engine)} == {(clock(), None, 1)}
+    keys = [*say(engine, clock, 3, 1), *say(engine, clock, 2)]
+    relay = relay_of(engine, broker.publish)
+    assert [relay.step(), relay.step()] == [3, 0]
+    assert broker.keys == keys
+    assert (batches(engine), len(rows(engine))) == ([], 3)
 
 
-def test_a_step_publishes_no_more_than_a_batch(engine: Engine, broker: Broker, clock: Clock) -> None:
+def test_a_large_batch_leaves_in_parts(engine: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "PUBLISHED_AT_ONCE", 2)
     keys = say(engine, clock, 1, 2, 3)
-    relay = relay_of(engine, broker, batch=2)
-    assert [relay.step(clock()) for _ in range(3)] == [2, 1, 0]
-    assert broker.subjects == keys
+    parts: list[list[str]] = []
+    assert relay_of(engine, lambda part: parts.append([envelope.key for envelope in part])).step() == 3
+    assert parts == [keys[:2], keys[2:]]
 
 
 def test_nothing_is_locked_while_the_broker_takes_its_time(engine: Engine, clock: Clock) -> None:
     say(engine, clock, 1)
-
-    def while_it_lasts(_: Sequence[Row]) -> None:
-        say(engine, clock, 2)
-
-    assert Relay(engine, while_it_lasts, 10, LEASE).step(clock()) == 1
-    assert [row.published_at is None for row in rows(engine)] == [False, True]
+    assert relay_of(engine, lambda _: say(engine, clock, 2) and None).step() == 1
+    assert len(batches(engine)) == 1
 
 
-def test_two_relays_never_publish_the_same_row_while_its_lease_lasts(engine: Engine, clock: Clock) -> None:
+def test_two_relays_never_publish_the_same_batch_while_its_lease_lasts(engine: Engine, clock: Clock) -> None:
     broker = Broker()
-    other = relay_of(engine, broker)
-    published: list[Row] = []
+    other = relay_of(engine, broker.publish)
     found: list[int] = []
-
-    def slowly(taken: Sequence[Row]) -> None:
-        found.append(other.step(clock() + LEASE))
-        published.extend(taken)
-
     say(engine, clock, 1, 2)
-    assert Relay(engine, slowly, 10, LEASE).step(clock()) == 2
-    assert (found, broker.has, len(published)) == ([0], [], 2)
+    assert relay_of(engine, lambda _: found.append(other.step())).step() == 2
+    assert (found, broker.has) == ([0], [])
 
 
-def test_a_lease_that_has_run_out_is_taken_over_and_its_first_holder_marks_nothing(engine: Engine, clock: Clock) -> None:
-    broker = Broker()
-    other = relay_of(engine, broker)
-    late = clock() + LEASE + SECOND
+def test_a_lease_that_has_run_out_is_taken_over_and_its_first_holder_takes_nothing_away(engine: Engine, clock: Clock) -> None:
     say(engine, clock, 1)
+    left: list[int] = []
 
-    def asleep(_: Sequence[Row]) -> None:
-        assert other.step(late) == 1
+    def asleep(_: Sequence[Envelope]) -> None:
+        let_leases_run_out(engine)
+        relay_of(engine, awake).step()
 
-    Relay(engine, asleep, 10, LEASE).step(clock())
-    [row] = rows(engine)
-    assert (row.published_at, row.attempts, len(broker.has)) == (late, 2, 1)
+    def awake(_: Sequence[Envelope]) -> None:
+        raise ConnectionError("and then the broker goes away")
+
+    with pytest.raises(ConnectionError):
+        relay_of(engine, asleep).step()
+    [batch] = batches(engine)
+    assert (batch.lease_token, batch.attempts, left) == (None, 2, [])
 
 
-def test_what_could_not_be_published_stays_unmarked_and_leaves_once_its_lease_is_over(engine: Engine, broker: Broker, clock: Clock) -> None:
+def test_what_the_first_holder_marks_late_stays_with_the_second(engine: Engine, clock: Clock) -> None:
+    say(engine, clock, 1)
+    second = relay_of(engine, lambda _: None)
+
+    def asleep(_: Sequence[Envelope]) -> None:
+        let_leases_run_out(engine)
+        assert second._lease() != []
+
+    assert relay_of(engine, asleep).step() == 1
+    [batch] = batches(engine)
+    assert batch.lease_token == second.token
+
+
+def test_what_could_not_be_published_is_given_back_at_once_and_leaves_later(engine: Engine, broker: Broker, clock: Clock) -> None:
     keys = say(engine, clock, 1, 2)
-    relay = relay_of(engine, broker)
     broker.away = True
     with pytest.raises(ConnectionError):
-        relay.step(clock())
-    assert {row.published_at for row in rows(engine)} == {None}
+        relay_of(engine, broker.publish).step()
     broker.away = False
-    assert relay.step(clock() + LEASE) == 0, "the lease still holds"
-    assert relay.step(clock() + LEASE + SECOND) == 2
-    assert broker.subjects == keys
-    assert {row.attempts for row in rows(engine)} == {2}
+    assert relay_of(engine, broker.publish).step() == 2
+    assert broker.keys == keys
 
 
-def test_one_batch_that_failed_does_not_hold_up_what_is_said_after_it(engine: Engine, broker: Broker, clock: Clock) -> None:
+def test_a_batch_that_failed_does_not_hold_up_what_is_said_after_it(
+    engine: Engine, broker: Broker, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "LEASED_AT_ONCE", 1)
     say(engine, clock, 1)
     broker.away = True
     with pytest.raises(ConnectionError):
-        relay_of(engine, broker).step(clock())
+        relay_of(engine, broker.publish).step()
     broker.away = False
     [later] = say(engine, clock, 2)
-    assert relay_of(engine, broker).step(clock()) == 1
-    assert broker.subjects == [later]
+    assert relay_of(engine, broker.publish).step() == 1
+    assert broker.keys == [later]
+
+
+# ---- handed over -------------------------------------------------------------------------------------------------
+
+
+def test_what_is_handed_over_is_leased_from_birth_and_leaves_without_being_read_back(engine: Engine, broker: Broker, clock: Clock) -> None:
+    relay, other = relay_of(engine, broker.publish), relay_of(engine, broker.publish)
+    keys = say(engine, clock, 1, 2, relay=relay)
+    assert other.step() == 0
+    assert relay.step() == 2
+    assert (broker.keys, batches(engine)) == (keys, [])
+
+
+def test_what_is_handed_over_to_a_relay_that_dies_leaves_once_its_lease_has_run_out(engine: Engine, broker: Broker, clock: Clock) -> None:
+    keys = say(engine, clock, 1, relay=relay_of(engine, broker.publish))
+    other = relay_of(engine, broker.publish)
+    assert other.step() == 0
+    let_leases_run_out(engine)
+    assert other.step() == 1
+    assert broker.keys == keys
+
+
+def test_a_relay_that_has_no_room_is_handed_nothing_and_any_relay_may_publish_it(engine: Engine, broker: Broker, clock: Clock) -> None:
+    relay = relay_of(engine, broker.publish)
+    for number in range(outbox.HANDED_AT_ONCE):
+        say(engine, clock, number, relay=relay)
+    last = say(engine, clock, 100, relay=relay)
+    assert relay_of(engine, broker.publish).step() == 1
+    assert broker.keys == last
+
+
+def test_a_relay_that_ends_publishes_what_it_was_handed(engine: Engine, broker: Broker, clock: Clock) -> None:
+    relay = relay_of(engine, broker.publish)
+    say(engine, clock, 1, relay=relay)
+    say(engine, clock, 2, relay=relay)
+    relay.finish()
+    assert (len(broker.has), batches(engine)) == (2, [])
+
+
+# ---- restart -----------------------------------------------------------------------------------------------------
 
 
 def test_everything_ever_said_is_published_again_after_a_restart_however_long_it_took(engine: Engine, broker: Broker, clock: Clock) -> None:
-    relay = relay_of(engine, broker)
+    relay = relay_of(engine, broker.publish)
     keys = say(engine, clock, 1)
-    relay.step(clock())
+    relay.step()
     clock.now += timedelta(days=400)
     keys += say(engine, clock, 2)
-    relay.step(clock())
+    relay.step()
     broker.has.clear()
     assert relay.republish() == 2
-    assert relay.step(clock()) == 2
-    assert broker.subjects == keys
+    assert relay.step() == 2
+    assert broker.keys == keys
 
 
 def test_a_restart_takes_back_the_leases_of_the_process_that_died(engine: Engine, broker: Broker, clock: Clock) -> None:
-    say(engine, clock, 1)
-    broker.away = True
-    with pytest.raises(ConnectionError):
-        relay_of(engine, broker).step(clock())
-    broker.away = False
-    relay = relay_of(engine, broker)
+    say(engine, clock, 1, relay=relay_of(engine, broker.publish))
+    relay = relay_of(engine, broker.publish)
+    assert relay.step() == 0
     assert relay.republish() == 1
-    assert relay.step(clock()) == 1
+    assert relay.step() == 1

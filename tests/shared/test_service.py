@@ -16,8 +16,8 @@ from shared.answers import IdempotencyRow
 from shared.decisions import DecisionRow, EditionRow, new_id
 from shared.outbox import OutboxRow
 from shared.policies import load_policies, load_references
-from shared.service import LARGEST_BODY, MOST_EVENTS, STALE_BEAT
-from shared.worker import Worker
+from shared.service import LARGEST_BODY, MOST_EVENTS
+from shared.worker import STALE, Worker
 from tests.helpers import Clock, a_document, a_placement, a_worker, cloud_event
 from tests.shared.scratch import count, rows
 
@@ -28,7 +28,7 @@ ASKED = {"facts": {"whole_life_value": "42000.00"}, "as_at": "2021-06-01"}
 @pytest.fixture
 def worker(tmp_path: Path, clock: Clock) -> Iterator[Worker]:
     made = a_worker(SERVICE, tmp_path, clock)
-    made.beat = datetime.now(UTC)
+    made.step()
     yield made
     made.close()
 
@@ -62,10 +62,9 @@ def test_a_service_whose_database_and_loop_are_well_is_ready(client: FlaskClient
 
 
 def test_a_service_whose_loop_has_stopped_is_alive_and_not_ready(client: FlaskClient, worker: Worker) -> None:
-    for beat in (None, datetime.now(UTC) - STALE_BEAT - timedelta(seconds=1)):
-        worker.beat = beat
-        found = client.get("/eligibility/health/ready")
-        assert (found.status_code, list(found.get_json()["problems"])) == (503, ["worker"])
+    worker.beats["hear"] = datetime.now(UTC) - STALE - timedelta(seconds=1)
+    found = client.get("/eligibility/health/ready")
+    assert (found.status_code, list(found.get_json()["problems"])) == (503, ["worker.hear"])
     assert client.get("/eligibility/health/live").status_code == 200
     worker.step()
     assert client.get("/eligibility/health/ready").status_code == 200

@@ -18,7 +18,7 @@ from kombu import Connection, Exchange, Producer, Queue
 from tests.bench.bus.order import CONTENT_TYPE, SET, read_order
 from tests.bench.bus.peer import HEARD, NEWER_WINS, PUBLISHED, Effects, PlacementUpdated, effects
 
-PREFETCHED = 16
+PREFETCHED = 1
 CONFIRMED_WITHIN = 30
 order = read_order()
 app = Celery("bench", broker=order.bus_url)

@@ -6,7 +6,6 @@ Run as ``python -m tests.bench.bus.faststream_contender``.
 """
 
 import asyncio
-import logging
 
 from faststream import AckPolicy, FastStream
 from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange, RabbitMessage, RabbitQueue
@@ -15,11 +14,11 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from tests.bench.bus.order import CONTENT_TYPE, SET, read_order
 from tests.bench.bus.peer import HEARD, NEWER_WINS, PUBLISHED, Effects, PlacementUpdated, effects
 
-POOL, IN_FLIGHT = 20, 40
+POOL, IN_FLIGHT = 20, 100
 order = read_order()
 engine = create_async_engine(order.database_url, pool_size=POOL, max_overflow=0)
 exchange = RabbitExchange(order.exchange, type=ExchangeType.TOPIC, declare=False)
-broker = RabbitBroker(order.bus_url, default_channel=Channel(on_return_raises=True), log_level=logging.WARNING)
+broker = RabbitBroker(order.bus_url, default_channel=Channel(on_return_raises=True), logger=None)
 
 
 @broker.subscriber(
@@ -56,4 +55,4 @@ async def publish(key: str, event: bytes) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(FastStream(broker).run(log_level=logging.WARNING))
+    asyncio.run(FastStream(broker, logger=None).run())
