@@ -1,4 +1,4 @@
-"""The ``tripartite`` command: all services in one process, or one of them.
+"""The ``tripartite`` command: all services in one process, or one of them. What operators need besides stands in operators.py.
 
 Exit codes: 0 done, 1 the answer is "no", 2 wrong use, 3 something needed is unreachable. Errors go to stderr in one sentence that
 says what was wrong, what would be right, and where to look.
@@ -13,6 +13,7 @@ from rich.progress import Progress
 
 from services.asking import ask, decide
 from services.command import NAMES, told_plainly
+from services.operators import doctor, events, quarantine, reconcile
 from services.policies.commands import policies
 from shared.config import read_config
 from shared.logs import configure_logs
@@ -26,9 +27,8 @@ def main() -> None:
     configure_logs()
 
 
-main.add_command(decide)
-main.add_command(ask)
-main.add_command(policies)
+for command in (decide, ask, policies, quarantine, doctor, reconcile, events):
+    main.add_command(command)
 
 
 @main.command()
@@ -113,60 +113,6 @@ def import_file(file: Path, kind: str, base: str | None, patience: float) -> Non
         click.echo(f"… and {len(report.refused) - MOST_SHOWN} more lines; is this a file of --as {kind}?", err=True)
     click.echo(f"{report.taken} lines taken ({report.new} new), {len(report.refused)} refused.")
     sys.exit(1 if report.refused else 0)
-
-
-@main.group()
-def quarantine() -> None:
-    """Messages that could not be handled: look at them, have them handled again, or let them go."""
-
-
-@quarantine.command("list")
-@click.argument("service", type=click.Choice(NAMES))
-@told_plainly
-def list_quarantine(service: str) -> None:
-    """Every message in a service's quarantine: fingerprint, how often, when last, why."""
-    from services.quarantine import listed  # noqa: PLC0415
-
-    for row in listed(service):
-        click.echo(f"{row.fingerprint[:12]}  {row.times:>4}×  {row.last_at:%Y-%m-%d %H:%M}  {row.reason.splitlines()[0]}")
-
-
-@quarantine.command("show")
-@click.argument("service", type=click.Choice(NAMES))
-@click.argument("fingerprint")
-@told_plainly
-def show_quarantined(service: str, fingerprint: str) -> None:
-    """One message as it came, and why it could not be handled."""
-    from services.quarantine import found  # noqa: PLC0415
-
-    row = found(service, fingerprint)
-    click.echo(row.reason)
-    click.echo(row.body.decode("utf-8", errors="replace"))
-
-
-@quarantine.command("retry")
-@click.argument("service", type=click.Choice(NAMES))
-@click.argument("fingerprint")
-@told_plainly
-def retry_quarantined(service: str, fingerprint: str) -> None:
-    """Have a message handled again, now. Exit code 1 if it still cannot be."""
-    from services.quarantine import retried  # noqa: PLC0415
-
-    reason = retried(service, fingerprint)
-    click.echo(f"still not handled: {reason}" if reason else "handled.", err=bool(reason))
-    sys.exit(1 if reason else 0)
-
-
-@quarantine.command("discard")
-@click.argument("service", type=click.Choice(NAMES))
-@click.argument("fingerprint")
-@told_plainly
-def discard_quarantined(service: str, fingerprint: str) -> None:
-    """Let a message go, for good. Its fingerprint and reason stay in the log."""
-    from services.quarantine import discarded  # noqa: PLC0415
-
-    discarded(service, fingerprint)
-    click.echo("discarded.")
 
 
 if __name__ == "__main__":

@@ -51,11 +51,10 @@ def schemas() -> dict[str, Json]:
     }
 
 
-def document(said_by: Parties, heard_by: Parties) -> Json:
-    """The AsyncAPI document of the bus.
+def document(heard_by: Parties) -> Json:
+    """The AsyncAPI document of the bus. Who says an event stands on its class.
 
-    :param said_by: who says each event. :param heard_by: which services hear it; what is heard by nobody may be left out.
-    :raises KeyError: nobody says an event.
+    :param heard_by: which services hear each event; what is heard by nobody may be left out.
     """
     return {
         "asyncapi": "3.1.0",
@@ -67,7 +66,7 @@ def document(said_by: Parties, heard_by: Parties) -> Json:
             name: operation
             for event in _in_order()
             for name, operation in (
-                (f"{event.type}.send", _send(event, said_by[event])),
+                (f"{event.type}.send", _send(event, event.said_by)),
                 (f"{event.type}.receive", _receive(event, heard_by.get(event, ()))),
             )
             if operation["tags"]
@@ -83,23 +82,25 @@ def document(said_by: Parties, heard_by: Parties) -> Json:
     }
 
 
-def files(said_by: Parties, heard_by: Parties) -> dict[str, str]:
+def files(heard_by: Parties) -> dict[str, str]:
     """Every file of the contract by its name, as text: the document, and one schema per event."""
-    found = {"asyncapi.json": document(said_by, heard_by)}
+    found = {"asyncapi.json": document(heard_by)}
     found |= {f"{type_}.schema.json": schema for type_, schema in schemas().items()}
     return {name: json.dumps(content, indent=2, ensure_ascii=False) + "\n" for name, content in found.items()}
 
 
-def write(folder: Path, said_by: Parties, heard_by: Parties) -> list[Path]:
-    """Write the files of the contract into a folder and remove schemas of events that are no more; gives what it wrote."""
+def write(folder: Path, heard_by: Parties) -> list[Path]:
+    """Write the files of the contract into a folder and remove schemas of events that are no more; gives what was not as it is now."""
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = files(said_by, heard_by)
-    for path in folder.glob("*.json"):
-        if path.name not in wanted:
+    wanted = files(heard_by)
+    there = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.json")}
+    changed = [folder / name for name in sorted({*wanted, *there}) if wanted.get(name) != there.get(name)]
+    for path in changed:
+        if path.name in wanted:
+            path.write_text(wanted[path.name], encoding="utf-8")
+        else:
             path.unlink()
-    for name, text in wanted.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    return [folder / name for name in wanted]
+    return changed
 
 
 def described(event: type[Event]) -> str:

@@ -27,7 +27,7 @@ from sqlalchemy import JSON, DateTime, Engine, MetaData, Table, create_engine, e
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import DeclarativeBase, MappedAsDataclass, Session
+from sqlalchemy.orm import DeclarativeBase, MappedAsDataclass, Session, configure_mappers
 from sqlalchemy.orm.attributes import instance_state, manager_of_class
 from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -154,6 +154,7 @@ def _lock_key(name: str) -> int:
 
 @cache
 def _new(mapped: Any) -> Callable[..., Any]:
+    configure_mappers()
     make = manager_of_class(mapped).new_instance
     defaults = {column.name: column.default and column.default.arg for column in mapped.__table__.columns}
 

@@ -128,8 +128,10 @@ class Relay:
         if handed:
             return self._publish([batch.batch for batch in handed], [[envelope for batch in handed for envelope in batch.envelopes]])
         batches = self._lease()
+        if not batches:
+            return 0
         crashpoint("relay.leased.unpublished")
-        return self._publish(batches, self._stored(batches)) if batches else 0
+        return self._publish(batches, self._stored(batches))
 
     def finish(self) -> None:
         """Publish what was handed over, or at least give it back, before the process ends."""

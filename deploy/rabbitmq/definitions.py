@@ -2,8 +2,8 @@
 
     python -m deploy.rabbitmq.definitions > deploy/rabbitmq/definitions.json
 
-Exchanges, queues and permissions come from shared/topology.py, bindings from the CONSUMERS tables, types from shared/events.py; only who
-says what is written here. A user's password is ``laptop-<user>``, unless the environment holds another under the name that
+Exchanges, queues and permissions come from shared/topology.py, bindings from the CONSUMERS tables, who says what from shared/events.py:
+none of it is written here. A user's password is ``laptop-<user>``, unless the environment holds another under the name that
 docker-compose.yml reads too: ``DEADLINES_BUS_PASSWORD``, ``UPSTREAM_BUS_PASSWORD``. With the laptop passwords the output never changes.
 
 Read from the bottom: :func:`definitions`, then its parts.
@@ -11,7 +11,6 @@ Read from the bottom: :func:`definitions`, then its parts.
 
 import base64
 import hashlib
-import importlib
 import json
 import os
 import secrets
@@ -20,7 +19,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from shared import events, topology
+from services.contract import hears
+from shared import topology
+from shared.events import EVENTS
 from shared.topology import PUBLISHES_ONLY, Permissions
 
 VHOST = "/"
@@ -30,30 +31,15 @@ EVERYTHING = Permissions(".*", ".*", ".*")
 SERVICES = tuple(sorted(file.parent.name for file in (Path(__file__).parents[2] / "services").glob("*/app.py")))
 """Every service: the folders of services/ that hold an app."""
 
-SAYS: Mapping[str, tuple[type[events.Event], ...]] = {
-    "eligibility": (events.ProcurementRouted, events.PostMoveDecided),
-    "deadlines": (
-        events.DeadlineSet,
-        events.DeadlineApproaching,
-        events.DeadlineMet,
-        events.DeadlineMissed,
-        events.DeadlineWithdrawn,
-    ),
-    "responsibility": (events.ResponsibilityAssigned,),
-    "notifications": (events.AlertSent, events.AlertFailed),
-}
-"""The events that each service says of itself: the table at the top of shared/events.py."""
-
 
 def heard_by(service: str) -> list[str]:
     """The types of event in a service's CONSUMERS table."""
-    return sorted(event.type for event in importlib.import_module(f"services.{service}.consumers").CONSUMERS)
+    return sorted(event.type for event in hears(service))
 
 
 def said_by(user: str) -> list[str]:
     """The types of event that a user may publish: its own, and those from outside, which ``POST /<service>/events`` passes on."""
-    outside = [event.type for event in events.EVENTS.values() if event.from_outside]
-    return sorted([*outside, *(event.type for event in SAYS.get(user, ()))])
+    return sorted(event.type for event in EVENTS.values() if event.from_outside or user in event.said_by)
 
 
 # ---- users and what they may do ------------------------------------------------------------------------------------

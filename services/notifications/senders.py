@@ -13,7 +13,7 @@ import os
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Engine, select
@@ -23,7 +23,7 @@ from services.notifications.consumers import failed
 from services.notifications.letters import one_line, render
 from services.notifications.models import Alert, InboxMessage
 from shared.crashpoints import crashpoint
-from shared.database import transaction
+from shared.database import from_now, transaction
 from shared.events import AlertSent
 from shared.worker import Say, Worker
 
@@ -129,7 +129,7 @@ def claim(worker: Worker, token: str, now: datetime) -> tuple[list[Alert], int]:
         worded = [alert for alert in rows if alert.status == "pending"]
         for alert in worded:
             alert.status, alert.token, alert.attempts = "claimed", token, alert.attempts + 1
-            alert.leased_until = now + timedelta(seconds=worker.config.lease_seconds)
+            alert.leased_until = from_now(worker.config.lease_seconds)  # by the database's clock
         worker.say(session, [Say(failed(alert)) for alert in rows if alert.status == "failed"], now)
     return worded, len(rows) - len(worded)
 
@@ -204,7 +204,7 @@ def settle_claims(worker: Worker, now: datetime, *, at_start: bool = False) -> i
 
     :param at_start: at an embedded start every claim is in doubt at once: the process that made it is dead.
     """
-    doubtful = doubt(worker, now, at_start=at_start)
+    doubtful = doubt(worker, at_start=at_start)
     if not doubtful:
         return 0
     found: set[str] = set()
@@ -223,10 +223,10 @@ def settle_claims(worker: Worker, now: datetime, *, at_start: bool = False) -> i
     return len(rows)
 
 
-def doubt(worker: Worker, now: datetime, *, at_start: bool = False) -> list[Alert]:
+def doubt(worker: Worker, *, at_start: bool = False) -> list[Alert]:
     """Make ``unknown`` of every claim that has run out, committed; returns all unknown alerts."""
     with transaction(worker.engine) as session:
-        expired = Alert.status == "claimed" if at_start else (Alert.status == "claimed") & (Alert.leased_until < now)
+        expired = Alert.status == "claimed" if at_start else (Alert.status == "claimed") & (Alert.leased_until < from_now(0))
         doubtful = list(session.scalars(select(Alert).where(expired | (Alert.status == "unknown")).with_for_update(skip_locked=True)))
         for alert in doubtful:
             alert.status = "unknown"

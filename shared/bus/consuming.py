@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from shared.bus import Taken
-from shared.bus.rabbitmq import LOST, connect, declare
+from shared.bus.rabbitmq import LOST, connect, declare, discard
 from shared.errors import Unreachable, WrongTopology
 from shared.topology import dead_queue_of, queue_of
 
@@ -101,8 +101,10 @@ class Subscriber:
     def _run(self) -> None:
         wait = 0.1
         while not self._stop.is_set():
+            connection = None
             try:
-                connection = self._open()
+                connection = connect(self._url)
+                self._open(connection)
                 wait = 0.1
                 self._serve(connection)
             except WrongTopology as error:
@@ -116,11 +118,13 @@ class Subscriber:
             except Exception as error:  # whatever it is, this thread must not end while the worker lives
                 log.exception("bus.failed", service=self._service)
                 self._lost(error)
+            finally:
+                if connection is not None:
+                    discard(connection)
             self._stop.wait(wait)
             wait = min(wait * 2, LONGEST_WAIT)
 
-    def _open(self) -> Any:
-        connection = connect(self._url)
+    def _open(self, connection: Any) -> None:
         declare(connection, self._service, self._types)
         self._number += 1
         self._channels = {}
@@ -136,7 +140,6 @@ class Subscriber:
         with self._news:
             self._trouble = None
         self._tried.set()
-        return connection
 
     def _arrival(self, dead: bool) -> Any:
         number = self._number
@@ -169,7 +172,6 @@ class Subscriber:
         self._acknowledge()
         for channel in self._channels.values():
             channel.close()
-        connection.release()
 
     def _acknowledge(self) -> None:
         while self._acknowledged:

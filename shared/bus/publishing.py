@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from shared.bus.rabbitmq import LOST, connect
+from shared.bus.rabbitmq import connect, discard
 from shared.crashpoints import crashpoint
 from shared.errors import Unconfirmed
 from shared.topology import EVENTS
@@ -120,10 +120,7 @@ class Publisher:
         """Give the connection back; the next message opens a new one."""
         connection, self._connection, self._channel = self._connection, None, None
         if connection is not None:
-            try:
-                connection.release()
-            except LOST:
-                return  # it was lost already
+            discard(connection)
 
 
 def frames_of(channel_id: int, envelope: Envelope, app_id: str, room: int) -> list[bytes]:

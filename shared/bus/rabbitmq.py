@@ -31,6 +31,14 @@ def connect(url: str) -> Any:
     return connection
 
 
+def discard(connection: Any) -> None:
+    """Close a connection, whatever state it is in."""
+    try:
+        connection.release()
+    except LOST:
+        connection.collect()  # it was lost already: only its socket is left
+
+
 def declare(connection: Any, service: str, types: Iterable[str]) -> None:
     """Declare the exchanges, the service's two queues and its bindings; what is there already must be as agreed.
 

@@ -5,7 +5,7 @@ import hashlib
 import importlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import ChannelClosedByBroker, ProbableAuthenticationError
 
-from deploy.rabbitmq.definitions import SAYS, SERVICES, as_text, definitions, said_by
+from deploy.rabbitmq.definitions import SERVICES, as_text, definitions, said_by
 from shared import topology
 from shared.bus.rabbitmq import connect, declare
 from shared.events import EVENTS
@@ -40,8 +40,10 @@ def test_the_file_is_what_the_generator_makes() -> None:
 
 
 def test_who_says_what_is_as_the_table_of_events_has_it() -> None:
-    said = {event: {service for service in SERVICES if event in SAYS.get(service, ())} for event in EVENTS.values()}
-    assert said == {event: who & set(SERVICES) for event, (who, _) in table().items()}
+    outside = {event.type for event in EVENTS.values() if event.from_outside}
+    for user in (*SERVICES, "upstream"):
+        own = {event.type for event, (who, _) in table().items() if user in who}
+        assert set(said_by(user)) == outside | own, user
 
 
 def test_every_service_is_bound_to_what_it_hears_and_to_nothing_else() -> None:
@@ -53,7 +55,8 @@ def test_every_service_is_bound_to_what_it_hears_and_to_nothing_else() -> None:
 
 def test_everything_of_the_topology_is_there() -> None:
     exchanges = {each["name"]: (each["type"], each["arguments"]) for each in MADE["exchanges"]}
-    assert exchanges == {each.name: (each.type, dict(each.arguments)) for each in topology.EXCHANGES}
+    agreed = (*topology.EXCHANGES, *map(topology.dead_exchange_of, SERVICES))
+    assert exchanges == {each.name: (each.type, dict(each.arguments)) for each in agreed}
     queues = {each["name"]: each["arguments"] for each in MADE["queues"]}
     for service in SERVICES:
         assert queues.pop(topology.queue_of(service)) == topology.arguments_of(service)
@@ -65,9 +68,8 @@ def test_everything_of_the_topology_is_there() -> None:
 def test_no_letter_of_a_dead_or_unheard_message_goes_astray() -> None:
     bound = {(each["source"], each["routing_key"]): each["destination"] for each in MADE["bindings"]}
     for service in SERVICES:
-        arguments = topology.arguments_of(service)
-        key = (arguments["x-dead-letter-exchange"], arguments["x-dead-letter-routing-key"])
-        assert bound[key] == topology.dead_queue_of(service)
+        before = str(topology.arguments_of(service)["x-dead-letter-exchange"])
+        assert (before, bound[before, ""]) == (topology.dead_exchange_of(service).name, topology.dead_queue_of(service))
     assert bound[topology.UNROUTED, ""] == topology.UNROUTED
 
 
@@ -173,6 +175,27 @@ def test_a_service_cannot_read_what_is_another_s(broker: Broker, service: str) -
         for queue in {topology.queue_of(other), topology.dead_queue_of(other)} - {topology.dead_queue_of("unrouted")}:
             with channel_of(broker, service) as channel, refused():
                 channel.basic_get(queue)
+
+
+def tries(name: str, own: str) -> list[Callable[[BlockingChannel], object]]:
+    """What somebody could try to get at dead letters: ``name`` is that of the queue and of the exchange, ``own`` a queue of his."""
+    return [
+        lambda channel: channel.basic_get(name),
+        lambda channel: channel.basic_consume(name, lambda *_: None),
+        lambda channel: channel.queue_purge(name),
+        lambda channel: channel.queue_delete(name),
+        lambda channel: channel.queue_bind(name, own),
+        lambda channel: channel.queue_bind(own, name),
+        lambda channel: channel.basic_publish(name, "", b"{}"),
+    ]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_can_neither_read_nor_write_another_s_dead_letters(broker: Broker, service: str) -> None:
+    for other in (name for name in SERVICES if name != service):
+        for attempt in tries(topology.dead_queue_of(other), topology.dead_queue_of(service)):
+            with channel_of(broker, service) as channel, refused():
+                attempt(channel)
 
 
 @pytest.mark.parametrize("service", SERVICES)

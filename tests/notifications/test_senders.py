@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from services.notifications import models, senders
 from services.notifications.consumers import CONSUMERS, read
 from services.notifications.models import Alert, InboxMessage
 from shared.bus.embedded import forget_embedded_queues
 from shared.config import Config
-from shared.database import transaction
+from shared.database import from_now, transaction
 from shared.decisions import DecisionRow, replay
 from shared.events import Event, PlacementUpdated, RecipientUpdated
 from shared.outbox import OutboxRow
@@ -85,10 +85,18 @@ def files(worker: Worker) -> list[Path]:
     return sorted((worker.config.data / "alerts").glob("*"))
 
 
-def claimed(worker: Worker) -> list[Alert]:
-    """The first half of a round: the process dies before it sends."""
+def claimed(worker: Worker, *, lease_is_over: bool = True) -> list[Alert]:
+    """The first half of a round: the process dies before it sends, and its lease runs out."""
     rows, _ = senders.claim(worker, "token-of-the-dead", NOW)
+    if lease_is_over:
+        let_leases_run_out(worker)
     return rows
+
+
+def let_leases_run_out(worker: Worker) -> None:
+    """As if the database's clock had moved on."""
+    with transaction(worker.engine) as session:
+        session.execute(update(Alert).values(leased_until=from_now(-1)))
 
 
 # ---- as it should be ---------------------------------------------------------------------------------------------
@@ -174,7 +182,7 @@ def test_an_alert_that_cannot_be_worded_fails_and_the_others_leave(waiting: Work
 
 
 def test_a_claim_is_nobody_elses(waiting: Worker) -> None:
-    claimed(waiting)
+    claimed(waiting, lease_is_over=False)
     assert senders.deliver(waiting, NOW) == 0
     assert statuses(waiting) == {"claimed"}
 
@@ -216,14 +224,15 @@ def test_a_half_written_file_is_not_a_message(waiting: Worker) -> None:
 
 
 def test_an_expired_claim_is_in_doubt_and_never_simply_pending(waiting: Worker) -> None:
-    claimed(waiting)
-    assert senders.doubt(waiting, NOW + timedelta(seconds=30)) == [], "the lease has not run out"
-    assert {alert.status for alert in senders.doubt(waiting, NOW + timedelta(seconds=31))} == {"unknown"}
+    claimed(waiting, lease_is_over=False)
+    assert senders.doubt(waiting) == [], "the lease has not run out"
+    let_leases_run_out(waiting)
+    assert {alert.status for alert in senders.doubt(waiting)} == {"unknown"}
     assert senders.claim(waiting, "another-token", LATER) == ([], 0), "what is in doubt is not claimed"
 
 
 def test_at_an_embedded_start_every_claim_is_settled_at_once(waiting: Worker) -> None:
-    senders.send(waiting, claimed(waiting), NOW)
+    senders.send(waiting, claimed(waiting, lease_is_over=False), NOW)
     assert senders.settle_claims(waiting, NOW) == 0
     assert senders.settle_claims(waiting, NOW, at_start=True) == 2
     assert statuses(waiting) == {"sent"}
@@ -242,6 +251,7 @@ def test_an_alert_whose_sender_always_dies_waits_for_a_person(waiting: Worker) -
     now = NOW
     for _ in range(senders.MOST_ATTEMPTS):
         senders.claim(waiting, f"token-{now}", now)
+        let_leases_run_out(waiting)
         now += timedelta(minutes=1)
         senders.settle_claims(waiting, now)
     assert statuses(waiting) == {"needs-review"}

@@ -1,11 +1,9 @@
 """The contract of the bus: what the services say fits its schema, what the reader refuses does not, and the committed files are current."""
 
-import importlib
 import json
 import string
 import types
 import typing
-from collections import defaultdict
 from dataclasses import fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -21,32 +19,18 @@ from marshmallow import ValidationError
 from marshmallow import fields as shapes
 from marshmallow.validate import Regexp
 
+from services.contract import heard_by
 from shared.asyncapi import CONTRACT, described, document, files, schemas, shape_of, write
 from shared.errors import MalformedEvent
 from shared.events import EVENTS, DocumentIssued, Event, PlacementUpdated
 from shared.topology import EVENTS as EXCHANGE
 from shared.wire import LONGEST_EXTENSION, plain_text, read_message, say
 from tests.helpers import SOURCE, a_message, a_placement, cloud_event
-from tests.shared.test_event_classes import SERVICES, table
 from tests.shared.test_events import EXAMPLES
 
 NOW = datetime(2099, 12, 31, 12, tzinfo=UTC)
 RULED = {"start_date", "end_date", "issued_on", "email"}
 """Fields with rules that no schema can say; the description of their event tells them."""
-
-
-def said_by() -> dict[type[Event], set[str]]:
-    """Who says each event, as the table of shared/events.py has it."""
-    return {event: said for event, (said, _) in table().items()}
-
-
-def heard_by() -> dict[type[Event], list[str]]:
-    """Which services hear each event, as their CONSUMERS have it."""
-    found: dict[type[Event], list[str]] = defaultdict(list)
-    for service in SERVICES:
-        for event in importlib.import_module(f"services.{service}.consumers").CONSUMERS:
-            found[event].append(service)
-    return found
 
 
 FORMATS = FormatChecker(["date"])
@@ -260,17 +244,26 @@ def test_what_the_generator_does_not_know_is_refused_and_not_left_out(field: sha
 
 def test_the_committed_files_are_what_the_generator_makes() -> None:
     committed = {path.name: path.read_bytes() for path in CONTRACT.iterdir()}
-    made = {name: text.encode() for name, text in files(said_by(), heard_by()).items()}
+    made = {name: text.encode() for name, text in files(heard_by()).items()}
     stale = sorted(name for name in {*committed, *made} if committed.get(name) != made.get(name))
     assert not stale, f"{', '.join(stale)} in shared/contract: not what shared/events.py says. Renew them with `tripartite events --write`."
 
 
 def test_the_files_do_not_depend_on_the_order_of_what_they_are_made_from(tmp_path: Path) -> None:
-    back = {event: sorted(parties, reverse=True) for event, parties in reversed(said_by().items())}
+    back = {event: sorted(parties, reverse=True) for event, parties in reversed(heard_by().items())}
+    write(tmp_path, back)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == files(heard_by())
+
+
+def test_what_is_renewed_is_what_was_not_current(tmp_path: Path) -> None:
+    write(tmp_path, heard_by())
+    assert write(tmp_path, heard_by()) == []
     (tmp_path / "placement.eaten.schema.json").write_text("{}")
-    written = write(tmp_path, back, dict(reversed(heard_by().items())))
-    assert {path.name: path.read_text() for path in written} == files(said_by(), heard_by())
-    assert set(tmp_path.iterdir()) == set(written)
+    (tmp_path / "asyncapi.json").write_text("{}")
+    (tmp_path / "alert.sent.schema.json").unlink()
+    changed = write(tmp_path, heard_by())
+    assert [path.name for path in changed] == ["alert.sent.schema.json", "asyncapi.json", "placement.eaten.schema.json"]
+    assert {path.name for path in tmp_path.iterdir()} == set(files(heard_by()))
 
 
 @pytest.mark.parametrize("type_", sorted(EVENTS))
@@ -280,7 +273,7 @@ def test_every_schema_is_a_schema(type_: str) -> None:
 
 @pytest.mark.parametrize("event", EXAMPLES, ids=[event.type for event in EXAMPLES])
 def test_the_payloads_of_the_document_say_what_the_schemas_say(event: Event) -> None:
-    components = document(said_by(), heard_by())["components"]
+    components = document(heard_by())["components"]
     payload = Draft202012Validator(
         {"$ref": f"#/components/schemas/{type(event).__name__}", "components": components}, format_checker=FORMATS
     )
@@ -291,7 +284,7 @@ def test_the_payloads_of_the_document_say_what_the_schemas_say(event: Event) -> 
 
 
 def test_every_event_has_a_channel_on_the_exchange_under_its_type() -> None:
-    channels = document(said_by(), heard_by())["channels"]
+    channels = document(heard_by())["channels"]
     assert {channel["address"] for channel in channels.values()} == set(channels) == set(EVENTS)
     assert {json.dumps(channel["bindings"]["amqp"]["exchange"]) for channel in channels.values()} == {
         f'{{"name": "{EXCHANGE}", "type": "topic", "durable": true, "autoDelete": false}}'
@@ -299,14 +292,14 @@ def test_every_event_has_a_channel_on_the_exchange_under_its_type() -> None:
 
 
 def test_the_operations_are_who_says_and_who_hears() -> None:
-    operations = document(said_by(), heard_by())["operations"]
+    operations = document(heard_by())["operations"]
     assert operations["document.issued.send"]["summary"] == "Said by hosts, lead employers, upstream."
     assert operations["placement.updated.receive"]["tags"] == [{"name": "deadlines"}, {"name": "notifications"}]
-    assert "placement.updated.receive" not in document(said_by(), {})["operations"]
+    assert "placement.updated.receive" not in document({})["operations"]
 
 
 def test_every_reference_of_the_document_leads_somewhere() -> None:
-    whole = document(said_by(), heard_by())
+    whole = document(heard_by())
 
     def references(node: Any) -> list[str]:
         children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else []

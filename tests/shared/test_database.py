@@ -60,7 +60,7 @@ def test_migrating_again_changes_nothing(name: str, tmp_path: Path) -> None:
 
 def test_missing_migrations_are_said_in_a_sentence(tmp_path: Path) -> None:
     engine = opened(tmp_path, migrated=False)
-    assert missing_migrations(engine, "eligibility") == "The database of eligibility is at migration none, the code needs 0001."
+    assert missing_migrations(engine, "eligibility") == "The database of eligibility is at migration none, the code needs 0002."
     migrate(engine, "eligibility")
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))

@@ -19,6 +19,20 @@ SINK = "bench.sink"
 AT_ONCE = 1_000
 
 
+def put_events(url: str, bodies: Iterable[bytes]) -> None:
+    """Put bodies into the queue of deadlines of a virtual host, confirmed."""
+    link = Link(url)
+    link.confirm()
+    before, after = publish_start("", QUEUE)
+    rest = iter(bodies)
+    while some := list(islice(rest, AT_ONCE)):
+        frames = (before + TAG.pack(len(body)) + after + FRAME.pack(BODY, CHANNEL, len(body)) + body + b"\xce" for body in some)
+        link.publish(b"".join(frames), len(some))
+        while link.confirmed < link.published:
+            link.read()
+    link.close()
+
+
 class Bus:
     """A virtual host, with all that the job needs declared in it."""
 
@@ -43,19 +57,6 @@ class Bus:
     def empty_sink(self) -> int:
         """Drop what the sink holds; how many messages that were."""
         return int(self._channel.queue_purge(SINK).method.message_count)
-
-    def put(self, bodies: Iterable[bytes]) -> None:
-        """Put bodies into the queue of deadlines, confirmed."""
-        link = Link(self._url)
-        link.confirm()
-        before, after = publish_start("", QUEUE)
-        rest = iter(bodies)
-        while some := list(islice(rest, AT_ONCE)):
-            frames = (before + TAG.pack(len(body)) + after + FRAME.pack(BODY, CHANNEL, len(body)) + body + b"\xce" for body in some)
-            link.publish(b"".join(frames), len(some))
-            while link.confirmed < link.published:
-                link.read()
-        link.close()
 
     def said(self, count: int) -> Iterator[dict[str, Any]]:
         """Take so many events from the sink."""

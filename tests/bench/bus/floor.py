@@ -45,7 +45,7 @@ TEXT = 25
 
 
 def statement(order: Order) -> str:
-    """A whole batch in one statement, which is one transaction. Parameters: what was heard, a column each; keys and bodies; batch; marks."""
+    """A whole batch in one statement and transaction. Parameters: what was heard, a column each; keys and bodies; batch; marks."""
     texts = ", ".join(f"string_to_table(${number}, chr(31))" for number in range(1, len(HEARD) + 1))
     keys, bodies, batch, marks = (f"${len(HEARD) + number}" for number in range(1, 5))
     duties = ", ".join(f"('{d.rule}', '{d.duty}', '{d.owner}', '{d.recipient}', '{d.caused_by}', {d.days})" for d in order.duties)
@@ -62,8 +62,8 @@ def statement(order: Order) -> str:
         ),
         due AS (
             INSERT INTO deadlines
-            SELECT placement_id || '/' || rule || '/1', placement_id, rule, duty, owner, recipient, host, host_name, lead_employer, trainee_id,
-                   start_date::date, start_date::date - days, caused_by, '{order.decision_id}', date '{order.today}',
+            SELECT placement_id || '/' || rule || '/1', placement_id, rule, duty, owner, recipient, host, host_name, lead_employer,
+                   trainee_id, start_date::date, start_date::date - days, caused_by, '{order.decision_id}', date '{order.today}',
                    start_date::date - days - {order.notice_days}, 'set'
             FROM heard, (VALUES {duties}) AS duties(rule, duty, owner, recipient, caused_by, days)
         ),
@@ -195,7 +195,8 @@ class Loop:
 
     def step(self) -> None:
         """Wait for one of the three sockets, and do what can be done. The database gets its next batch before the broker gets its own."""
-        ready, _, _ = select.select([self._take, self._give, self._database], [], [], QUIET)
+        sources: list[Any] = [self._take, self._give, self._database]
+        ready, _, _ = select.select(sources, [], [], QUIET)
         if self._take in ready:
             self._waiting += self._take.read()
         if self._give in ready:

@@ -1,9 +1,9 @@
 """The job that all contenders do: what waits in the queue, and what must stand in the tables and in the sink afterwards.
 
-Invented ``placement.updated`` events wait in the queue of deadlines. Each is of a doctor in post at a host that is not the lead employer, so
-each has seven duties. What the floor and the peers need of the rules, how many days before the start each duty is due, is taken once
-from a decision under the real policy (:func:`make_order`); only the product decides each placement. What they all should have said
-of a placement is what the same policy says of it (:func:`expected`).
+Invented ``placement.updated`` events wait in the queue of deadlines. Each is of a doctor in post at a host that is not the lead employer,
+so each has seven duties. What the floor and the peers need of the rules, how many days before the start each duty is due, is taken once
+from a decision under the real policy (:func:`make_order`); only the product decides each placement. What all should have said of a
+placement is what the same policy says of it (:func:`expected`).
 """
 
 import random
@@ -107,7 +107,8 @@ def make_order(database_url: str, bus_url: str) -> Order:
 def _duties_of(event: PlacementUpdated) -> list[tuple[str, dict[str, Any]]]:
     """The duties of a placement under the real policy, each with its rule."""
     decision = placement_duties(event, TODAY)
-    assert decision.outcome is not None and len(decision.outcome["duties"]) == DUTIES
+    assert decision.outcome is not None
+    assert len(decision.outcome["duties"]) == DUTIES
     return list(zip((because["rule"] for because in decision.body["because"]), decision.outcome["duties"], strict=True))
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 
 from tests.bench.bus import job
-from tests.bench.bus.bus import SINK, Bus
+from tests.bench.bus.bus import SINK, Bus, put_events
 from tests.bench.bus.order import Order
 from tests.bench.bus.workers import Usage, Workers
 from tests.nodes import Broker, Database
@@ -52,13 +52,18 @@ class Site:
         return psycopg.connect(self.order.database_url.replace("+psycopg", ""), autocommit=True)
 
 
+def as_they_are(site: Site, bodies: Iterable[bytes]) -> None:
+    """Put events into the queue."""
+    put_events(site.bus_url, bodies)
+
+
 @dataclass(frozen=True)
 class Contender:
     """Who does the job.
 
     :param prepare: makes the tables.
     :param environment: what its workers are told.
-    :param put: fills the queue; the default is the events as they are.
+    :param put: fills the queue.
     :param share: the part of the events that it gets, because it is slow; the rate is what counts.
     """
 
@@ -66,7 +71,7 @@ class Contender:
     command: tuple[str, ...]
     prepare: Callable[[Site], None]
     environment: Callable[[Site], dict[str, str]]
-    put: Callable[[Site, Iterable[bytes]], None] | None = None
+    put: Callable[[Site, Iterable[bytes]], None] = as_they_are
     workers: int = 1
     share: float = 1
 
@@ -123,13 +128,12 @@ def measure(nodes: Nodes, contender: Contender, site: Site, events: int) -> Run:
     """
     with closing(Bus(site.bus_url)) as bus, site.database() as database:
         stored = Stored.of(database)
-        put = (lambda first, n: contender.put(site, job.bodies(first, n))) if contender.put else (lambda first, n: bus.put(job.bodies(first, n)))
         workers = Workers(contender.command, contender.workers, contender.environment(site), nodes.folder / f"{contender.name}.log")
         try:
-            put(site.first, WARM_UP)
+            contender.put(site, job.bodies(site.first, WARM_UP))
             wait_until_done(bus, database, workers, WARM_UP)
             workers.signal(signal.SIGSTOP)
-            put(site.first + WARM_UP, events)
+            contender.put(site, job.bodies(site.first + WARM_UP, events))
             nodes.settle()
             before = workers.usage()
             started = time.perf_counter()
@@ -152,7 +156,9 @@ def wait_until_done(bus: Bus, database: psycopg.Connection, workers: Workers, ev
     while bus.count(SINK) < events * job.DUTIES or _unmarked(database):
         workers.check()
         if time.monotonic() > latest:
-            raise Wrong(f"The sink holds {bus.count(SINK):,} of {events * job.DUTIES:,} events; {_unmarked(database)} batches are not marked.")
+            raise Wrong(
+                f"The sink holds {bus.count(SINK):,} of {events * job.DUTIES:,} events; {_unmarked(database)} batches are not marked."
+            )
         time.sleep(LOOK_EVERY)
 
 
@@ -179,7 +185,7 @@ class Stored:
     def of(cls, database: psycopg.Connection) -> "Stored":
         """Count them."""
         tables = ("inbox", "placements", "deadlines", "outbox", "outbox_batches")
-        counts = database.execute("SELECT " + ", ".join(f"(SELECT count(*) FROM {table})" for table in tables)).fetchone()  # type: ignore[arg-type]  # ours
+        counts = database.execute("SELECT " + ", ".join(f"(SELECT count(*) FROM {table})" for table in tables)).fetchone()
         assert counts is not None
         return cls(*counts)
 
@@ -201,7 +207,9 @@ def check(bus: Bus, database: psycopg.Connection, first: int, events: int, befor
         raise Wrong(f"{left} messages are still in the queue.")
     said = list(bus.said(bus.count(SINK)))
     if len(said) != events * job.DUTIES or len({message["id"] for message in said}) != len(said):
-        raise Wrong(f"The sink holds {len(said):,} events, {len({message['id'] for message in said}):,} different, not {events * job.DUTIES:,}.")
+        raise Wrong(
+            f"The sink holds {len(said):,} events, {len({message['id'] for message in said}):,} different, not {events * job.DUTIES:,}."
+        )
     data = {message["subject"]: job.without_decision(message["data"]) for message in said}
     for number in range(first, first + events, max(1, events // SAMPLE)):
         wished = job.expected(number)

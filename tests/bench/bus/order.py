@@ -25,7 +25,7 @@ class Duty:
 
 @dataclass(frozen=True)
 class Order:
-    """A worker's order. ``today`` is an ISO day; ``notice_days`` before a due day the clock must look at it; URLs are AMQP's and libpq's."""
+    """A worker's order. ``today`` is an ISO day; ``notice_days`` before a due day the clock looks at it."""
 
     database_url: str
     bus_url: str

@@ -37,7 +37,14 @@ class Placement(BaseModel):
     grade: Text
     whole_time_equivalent: Annotated[Decimal, Field(ge=0, le=2)]
     placement_type: Literal[
-        "in-post", "in-post-acting-up", "in-post-extension", "out-of-programme", "parental-leave", "long-term-sick", "suspended", "phased-return"
+        "in-post",
+        "in-post-acting-up",
+        "in-post-extension",
+        "out-of-programme",
+        "parental-leave",
+        "long-term-sick",
+        "suspended",
+        "phased-return",
     ]
     start_date: date
     end_date: date

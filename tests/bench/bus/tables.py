@@ -3,13 +3,17 @@
 What is not published yet stands in ``outbox_batches``, as in the product: a mark deletes one row there and touches no message.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 
 METADATA = sa.MetaData()
 
 
-def _table(name: str, primary: str, /, **columns: type[sa.types.TypeEngine[object]]) -> sa.Table:
-    return sa.Table(name, METADATA, *(sa.Column(column, type_, primary_key=column == primary, nullable=False) for column, type_ in columns.items()))
+def _table(name: str, primary: str, /, **columns: type[sa.types.TypeEngine[Any]]) -> sa.Table:
+    return sa.Table(
+        name, METADATA, *(sa.Column(column, type_, primary_key=column == primary, nullable=False) for column, type_ in columns.items())
+    )
 
 
 INBOX = _table("inbox", "key", key=sa.Text)

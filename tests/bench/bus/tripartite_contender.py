@@ -18,7 +18,9 @@ def environment(site: Site) -> dict[str, str]:
 
 def migrate(site: Site) -> None:
     """Make the tables."""
-    subprocess.run([*SERVICES, "migrate", job.SERVICE], cwd=REPOSITORY, env={**os.environ, **environment(site)}, check=True, capture_output=True)
+    subprocess.run(
+        [*SERVICES, "migrate", job.SERVICE], cwd=REPOSITORY, env={**os.environ, **environment(site)}, check=True, capture_output=True
+    )
 
 
 def tripartite(workers: int = 1) -> Contender:

@@ -1,0 +1,95 @@
+"""``kill -9`` at every crash point, on both transports: nothing lost, nothing twice, whatever the process was doing.
+
+A small rotation is told to real processes, one or more of which die exactly there, in the midst of it, and are started again. That each
+was killed where it should be is seen in what it left behind.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.crashpoints import CRASHPOINTS
+from tests.chaos.accounting import account, heading
+from tests.chaos.provider import Provider
+from tests.chaos.region import Place, Region, Twin
+from tests.chaos.rotation import TODAY, Rotation, invent
+from tests.nodes import Broker, Database
+
+SEED = 20270804
+ROTATION = invent(SEED, 24, trainees=12)
+BATCH = "8"
+DIES = {
+    "relay.leased.unpublished": ("deadlines", "notifications"),
+    "relay.published.unconfirmed": ("deadlines", "notifications", "responsibility"),
+    "relay.confirmed.unmarked": ("deadlines", "notifications", "responsibility"),
+    "consumer.handled.uncommitted": ("deadlines", "notifications", "responsibility"),
+    "consumer.committed.unacknowledged": ("deadlines", "notifications", "responsibility"),
+    "consumer.alone.unacknowledged": ("deadlines",),
+    "clock.struck.uncommitted": ("deadlines",),
+    "alert.claimed.unsent": ("notifications",),
+    "alert.sent.unmarked": ("notifications",),
+}
+"""The services whose workers reach each crash point."""
+
+
+@pytest.fixture
+def provider(tmp_path: Path) -> Iterator[Provider]:
+    with Provider(tmp_path / "provider.log") as found:
+        yield found
+
+
+@pytest.mark.parametrize("name", CRASHPOINTS)
+def test_a_region_killed_at_a_crash_point_loses_nothing_and_does_nothing_twice(
+    name: str, tmp_path: Path, provider: Provider, broker: Broker, database: Database
+) -> None:
+    region = Region(tmp_path, f"crash_{CRASHPOINTS.index(name)}", provider, broker, database, TRIPARTITE_BATCH=BATCH)
+    try:
+        lived_through(region, name, {service: f"{name}:{2 if service != 'responsibility' else 1}" for service in DIES[name]})
+    finally:
+        region.close()
+
+
+@pytest.mark.parametrize("name", CRASHPOINTS)
+def test_an_embedded_house_killed_at_a_crash_point_loses_nothing_and_does_nothing_twice(
+    name: str, tmp_path: Path, provider: Provider
+) -> None:
+    house = Twin(tmp_path, provider, TRIPARTITE_BATCH=BATCH)
+    try:
+        lived_through(house, name, {"house": f"{name}:2"})
+    finally:
+        house.close()
+
+
+def lived_through(place: Place, name: str, arms: dict[str, str]) -> None:
+    """Tell the rotation to a place whose processes die at a crash point, and draw up the account."""
+    died: dict[str, str] = {}
+    place.mourn = lambda process: died.update({process.name: left_behind(place, name, process.name)})
+    place.start(arms)
+    for part in ROTATION.parts:
+        place.tell(part)
+        place.drain()
+    assert sorted(died) == sorted(arms), f"{name} was not reached by every process that was to die there"
+    assert set(died.values()) == {""}, died
+    found = account(name, SEED, place, [ROTATION])
+    print(f"\n{heading()}\n{found}")
+    assert found.balanced, found
+
+
+def left_behind(place: Place, name: str, process: str) -> str:
+    """What a process that died at a crash point should have left behind, and did not; nothing if it did."""
+    rows = {
+        "relay": "outbox_batches WHERE lease_token IS NOT NULL",
+        "consumer": "inbox",
+        "clock": f"deadlines WHERE next_on <= '{TODAY}'",
+        "alert": "alerts WHERE status = 'claimed'",
+    }[name.partition(".")[0]]
+    homes = {"clock": ["deadlines"], "alert": ["notifications"]}
+    services = homes.get(name.partition(".")[0], [process] if process in place.services else place.services)
+    if not any(place.count(service, rows) for service in services):
+        return f"{process} died before there was any of {rows}"
+    claimed = {key for (key,) in place.rows("notifications", f"SELECT alert_key FROM alerts WHERE status = 'claimed' AND channel = 'email'")}
+    sent = claimed & place.provider.sent().keys()
+    if (name == "alert.claimed.unsent" and sent) or (name == "alert.sent.unmarked" and sent != claimed):
+        return f"of {len(claimed)} claimed alerts {len(sent)} had reached the provider"
+    return ""
