@@ -4,7 +4,7 @@ PYTHON ?= $(shell for python in python3.12 python3.11 python3 python; do $$pytho
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench-decide soak format lock clean
+.PHONY: help setup demo test lint chaos bench-decide bench-bus soak definitions contract format lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,11 +31,23 @@ lint: setup ## Formatting, lint, types, and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+chaos: setup ## Kill brokers, databases and workers at random under 20,000 placements, and account for every event (half an hour)
+	@$(BIN)/python -m tests.chaos
+
+bench-bus: setup ## Time the bus against a floor, FastStream and Celery, in ratios; fails if a goal is missed
+	@$(BIN)/python -m tests.bench.bus
+
 bench-decide: setup ## Time one decision against its peers, in ratios; fails if a goal is missed
 	@$(BIN)/python -m tests.bench.decide
 
 soak: setup ## Sixteen threads, 200,000 decisions: none wrong, no memory lost (half a minute)
 	@$(BIN)/python -m tests.shared.test_soak
+
+definitions: setup ## Make the broker's definitions anew from the code
+	$(BIN)/python -m deploy.rabbitmq.definitions > deploy/rabbitmq/definitions.json
+
+contract: setup ## Make the AsyncAPI document and the JSON Schemas anew from the code
+	$(BIN)/tripartite events --write
 
 format: setup ## Put the code into the house's format
 	$(BIN)/ruff format .

@@ -249,7 +249,8 @@ def dead_letters_are_taken(broker: BrokerAs) -> Verdict:
     if found[0]:
         return wrong(
             f"{counted(found[0], 'message')} taken again and again and never answered; start "
-            f"`tripartite work {broker.service}`, which takes them into its quarantine, then see `tripartite quarantine list {broker.service}`."
+            f"`tripartite work {broker.service}`, which takes them into the quarantine, and see "
+            f"`tripartite quarantine list {broker.service}`."
         )
     return ok("there are none.")
 

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
+from rich.console import Console
+from rich.progress import Progress
 
 from services.command import NAMES, answer, as_data, shown_progress, shown_work, told_plainly
 
@@ -179,7 +181,9 @@ def reconcile(resend: bool, settle: int, as_json: bool) -> None:
     """
     from services.reconciling import reconciled, report_lines  # noqa: PLC0415
 
-    found = reconciled(settle, resend)
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("comparing", total=None)
+        found = reconciled(settle, resend, lambda done, total: progress.update(task, completed=done, total=total))
     answer(found, report_lines, as_json)
     sys.exit(1 if found["missing"] else 0)
 

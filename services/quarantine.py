@@ -47,15 +47,34 @@ def opened(service: str) -> Iterator[Engine]:
         )
     engine = open_database(url.render_as_string(hide_password=False))
     try:
-        if lacks := missing_migrations(engine, service):
+        with plainly(engine):
+            lacks = missing_migrations(engine, service)
+        if lacks:
             raise MissingMigration(f"{lacks} Run `tripartite migrate {service}` first.")
         yield engine
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def plainly(engine: Engine) -> Iterator[None]:
+    """An outage of a database is told in a sentence.
+
+    :raises Unreachable: instead of SQLAlchemy's error.
+    """
+    try:
+        yield
     except DBAPIError as error:
         if not is_outage(error):
             raise
-        raise Unreachable(f"The database {url} does not do what it is asked ({error.orig}); see `tripartite doctor {service}`.") from error
-    finally:
-        engine.dispose()
+        raise Unreachable(f"The database {engine.url} does not do what it is asked ({error.orig}); see `tripartite doctor`.") from error
+
+
+@contextmanager
+def told_transaction(engine: Engine) -> Iterator[Session]:
+    """One short transaction, whose outage is told in a sentence."""
+    with plainly(engine), transaction(engine) as session:
+        yield session
 
 
 def identity(body: bytes) -> tuple[str, str] | None:
@@ -76,14 +95,14 @@ def identity(body: bytes) -> tuple[str, str] | None:
 def listed(service: str) -> Data:
     """Every message, the latest first, without its body."""
     shown = (QuarantineRow.fingerprint, QuarantineRow.times, QuarantineRow.first_at, QuarantineRow.last_at, QuarantineRow.reason)
-    with opened(service) as engine, transaction(engine) as session:
+    with opened(service) as engine, told_transaction(engine) as session:
         rows = session.execute(select(*shown).order_by(QuarantineRow.last_at.desc(), QuarantineRow.fingerprint)).mappings().all()
     return {"service": service, "count": len(rows), "messages": [_plain(dict(row)) for row in rows]}
 
 
 def audited(service: str) -> Data:
     """What was done with messages of the quarantine, the latest first."""
-    with opened(service) as engine, transaction(engine) as session:
+    with opened(service) as engine, told_transaction(engine) as session:
         return {"service": service, "audit": _audit(session)}
 
 
@@ -92,7 +111,7 @@ def shown(service: str, fingerprint: str) -> Data:
 
     :raises UnknownResource: there is none, or more than one.
     """
-    with opened(service) as engine, transaction(engine) as session:
+    with opened(service) as engine, told_transaction(engine) as session:
         whole = _whole(session, service, fingerprint)
         row = session.get_one(QuarantineRow, whole)
         found = {name: getattr(row, name) for name in ("fingerprint", "times", "first_at", "last_at", "reason")}
@@ -143,7 +162,7 @@ def retried(service: str, fingerprint: str) -> Retried:
     :raises UnknownResource: there is none, or more than one.
     """
     with opened(service) as engine:
-        with transaction(engine) as session:
+        with told_transaction(engine) as session:
             whole = _whole(session, service, fingerprint)
         return _retry(engine, service, [whole])
 
@@ -155,7 +174,7 @@ def retried_all(service: str, reason: str, progress: Callable[[Sequence[str]], I
     """
     begins_so = QuarantineRow.reason.startswith(reason, autoescape=True)
     with opened(service) as engine:
-        with transaction(engine) as session:
+        with told_transaction(engine) as session:
             whole = list(session.scalars(select(QuarantineRow.fingerprint).where(begins_so).order_by(QuarantineRow.first_at)))
         return _retry(engine, service, progress(whole))
 
@@ -177,7 +196,7 @@ def _retry(engine: Engine, name: str, fingerprints: Iterable[str]) -> Retried:
 
 def _retry_one(engine: Engine, service: Service, fingerprint: str, now: datetime) -> str | None:
     """Why a message still cannot be handled; nothing if it was; None if it is in the quarantine no more."""
-    with transaction(engine) as session:
+    with told_transaction(engine) as session:
         body = session.scalar(select(QuarantineRow.body).where(QuarantineRow.fingerprint == fingerprint))
         message, problem = _read(service, body or b"")
         if message is not None:
@@ -230,11 +249,11 @@ def discarded(service: str, fingerprint: str) -> None:
     :raises UnknownResource: none begins so, or more than one; or somebody else has dealt with it meanwhile.
     """
     now = clock_of(read_config())()
-    with opened(service) as engine, transaction(engine) as session:
+    with opened(service) as engine, told_transaction(engine) as session:
         whole = _whole(session, service, fingerprint)
         body = session.scalar(select(QuarantineRow.body).where(QuarantineRow.fingerprint == whole))
         if bears := identity(body or b""):
-            add_new(session, InboxRow, [{"key": bears[0], "type": bears[1], "heard_at": now}], key="key")
+            add_new(session, InboxRow, "key", {"key": [bears[0]], "type": [bears[1]], "heard_at": [now]})
         row = session.get(QuarantineRow, whole, with_for_update=True)
         if row is None:
             raise UnknownResource(GONE)

@@ -194,16 +194,13 @@ def _values(row: Any, names: tuple[str, ...]) -> tuple[Any, ...]:
         return tuple(getattr(row, name) for name in names)
 
 
-def add_new(session: Session, mapped: type[Any], rows: Sequence[Mapping[str, Any]], key: str) -> set[Any]:
-    """Add the rows that are not there yet, in one statement; returns the keys of those that were new.
+def add_new(session: Session, mapped: type[Any], unique: str, columns: Mapping[str, Any]) -> set[Any]:
+    """Add the rows that are not there yet, in one statement; returns those of their keys that were new.
 
-    :param key: the unique column that says whether a row is there.
+    :param unique: the column that says whether a row is there.
+    :param columns: the rows, column by column: a sequence each.
     """
-    if not rows:
-        return set()
-    names = tuple(rows[0])
-    values = zip(*map(itemgetter(*names), rows), strict=True)
-    return _insert(session, mapped.__table__, dict(zip(names, values, strict=True)), new_by=key)
+    return _insert(session, mapped.__table__, columns, new_by=unique) if columns[unique] else set()
 
 
 def _insert(session: Session, table: Table, columns: Mapping[str, Sequence[Any]], *, replaces: bool = False, new_by: str = "") -> set[Any]:

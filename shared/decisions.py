@@ -89,24 +89,22 @@ def store_all(session: Session, policy: Policy, decisions: Iterable[Decision], s
     """Put decisions on record, each once, with the edition they were taken under; others may be storing the same at this moment."""
     wanted = {decision.id: decision for decision in decisions}
     there = set(session.scalars(select(DecisionRow.id).where(DecisionRow.id.in_(wanted)))) if wanted else set()
-    rows = [
-        {
-            "id": decision.id,
-            "policy": policy.name,
-            "edition": policy.edition,
-            "as_at": date.fromisoformat(decision.body["as_at"]),
-            "subject": subject,
-            "status": decision.body["status"],
-            "made_at": datetime.fromisoformat(decision.body["made_at"]),
-            "body": decision.to_json(),
-        }
-        for id_, decision in wanted.items()
-        if id_ not in there
-    ]
-    if rows:
-        edition = {"edition": policy.edition, "policy": policy.name, "canonical": policy.canonical}
-        add_new(session, EditionRow, [edition], key="edition")
-        add_new(session, DecisionRow, rows, key="id")
+    new = [decision for id_, decision in wanted.items() if id_ not in there]
+    if not new:
+        return
+    edition = {"edition": [policy.edition], "policy": [policy.name], "canonical": [policy.canonical]}
+    add_new(session, EditionRow, "edition", edition)
+    columns = {
+        "id": [decision.id for decision in new],
+        "policy": [policy.name] * len(new),
+        "edition": [policy.edition] * len(new),
+        "as_at": [date.fromisoformat(decision.body["as_at"]) for decision in new],
+        "subject": [subject] * len(new),
+        "status": [decision.body["status"] for decision in new],
+        "made_at": [datetime.fromisoformat(decision.body["made_at"]) for decision in new],
+        "body": [decision.to_json() for decision in new],
+    }
+    add_new(session, DecisionRow, "id", columns)
 
 
 def find(session: Session, id_: str) -> DecisionRow:

@@ -85,7 +85,8 @@ def take_in(session: Session, messages: Sequence[Message], now: datetime) -> lis
     once: dict[str, Message] = {}
     for message in messages:
         once.setdefault(message.key, message)
-    new = add_new(session, InboxRow, [{"key": key, "type": message.data.type, "heard_at": now} for key, message in once.items()], key="key")
+    types = [message.data.type for message in once.values()]
+    new = add_new(session, InboxRow, "key", {"key": [*once], "type": types, "heard_at": [now] * len(once)})
     fresh = [message for key, message in once.items() if key in new]
     streams = {message.data.stream for message in fresh if message.data.newer_wins}
     marks = {mark.stream: mark for mark in session.scalars(select(InboxMark).where(InboxMark.stream.in_(streams)))} if streams else {}

@@ -84,11 +84,13 @@ def add(session: Session, messages: Sequence[Message], now: datetime, relay: "Re
     session.flush()
     once = {message.key: message for message in messages}.values()
     envelopes = [message.envelope() for message in once]
-    rows = [
-        {"batch": batch.batch, "number": number, "subject": message.data.subject, **envelope._asdict()}
-        for number, (message, envelope) in enumerate(zip(once, envelopes, strict=True))
-    ]
-    new = add_new(session, OutboxRow, rows, key="key")
+    columns = {
+        "batch": [batch.batch] * len(envelopes),
+        "number": range(len(envelopes)),
+        "subject": [message.data.subject for message in once],
+        **dict(zip(Envelope._fields, zip(*envelopes, strict=True), strict=True)),
+    }
+    new = add_new(session, OutboxRow, "key", columns)
     return Batch(batch.batch, [envelope for envelope in envelopes if envelope.key in new], leased)
 
 

@@ -7,6 +7,7 @@ withdrawn; a document was issued; the clock struck. Each changes the file in mem
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from services.deadlines.models import Deadline, Document, Placement
@@ -164,6 +165,7 @@ def on_time_target(day: date) -> int:
     return _parameter(TARGETS, "bundle-target", day)
 
 
+@lru_cache(maxsize=64)
 def _parameter(policy: str, name: str, day: date) -> int:
     value = load_policies("deadlines")[policy].parameters[name].on(day)
     assert value is not None, f"{name} has a value on every day on which {policy} is in force"
