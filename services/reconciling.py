@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Engine, bindparam, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
+from services.command import NAMES
 from services.contract import heard_by
 from services.quarantine import identity, opened, told_transaction
 from shared.database import from_now
@@ -31,7 +32,7 @@ AT_ONCE = 2_000
 """How many messages are compared, and resent, in one go."""
 BODIES_AT_ONCE = 100
 SHOWN = 20
-COLUMNS = ("said", "heard", "quarantined", "on its way", "missing")
+COLUMNS = ("said", "heard", "quarantined", "on_its_way", "missing")
 Progress = Callable[[int, int], None]
 """(how many messages were compared, of how many)."""
 
@@ -81,9 +82,7 @@ def reconciled(settle: int, resend_missing: bool, progress: Progress) -> dict[st
     young = timedelta(seconds=settle)
     report = Report()
     with ExitStack() as stack:
-        engines = {name: stack.enter_context(opened(name)) for name in dict.fromkeys(name for names in hearers.values() for name in names)}
-        engines |= {name: stack.enter_context(opened(name)) for name in _speakers() if name not in engines}
-        sides = {name: _side(name, engine, hearers) for name, engine in engines.items()}
+        sides = {name: _side(name, stack.enter_context(opened(name)), hearers) for name in NAMES}
         shared = frozenset(type_ for type_, names in hearers.items() if EVENTS[type_].from_outside and len(names) > 1)
         total = sum(_count(side, shared) for side in sides.values())
         done = 0
@@ -101,11 +100,6 @@ def reconciled(settle: int, resend_missing: bool, progress: Progress) -> dict[st
                 progress(done, total)
     alone = sorted(type_ for type_, names in hearers.items() if EVENTS[type_].from_outside and len(names) == 1)
     return _as_data(report, alone)
-
-
-def _speakers() -> list[str]:
-    """The services that say something."""
-    return sorted({name for event in EVENTS.values() if not event.from_outside for name in event.said_by})
 
 
 # ---- reading -------------------------------------------------------------------------------------------------------
@@ -171,8 +165,7 @@ def _from_outside(side: Side, shared: frozenset[str], young: timedelta) -> Itera
 
 def _now(session: Session) -> datetime:
     """What its own clock shows. A rehearsed day may lie in the future: what is far from now is not young, on either side."""
-    found = session.scalar(select(from_now(0)))
-    assert found is not None
+    found: datetime = session.scalars(select(from_now(0))).one()
     return found
 
 
@@ -197,12 +190,14 @@ def _compared(report: Report, said_by: str, said: Sequence[Said], sides: Iterabl
     heard_by_somebody, lacking = set[str](), set[str]()
     for side in sides:
         concerned = [message for message in said if message.type in side.hears]
+        if not concerned:
+            continue
         heard = _heard(side, [message.key for message in concerned])
         for message in concerned:
             state = _state(message, heard, side.quarantined)
             report.counts[said_by, side.name, message.type].update(("said", state))
             heard_by_somebody.add(message.key)
-            if state in ("on its way", "missing"):
+            if state in ("on_its_way", "missing"):
                 lacking.add(message.key)
             if state == "missing":
                 report.missing += 1
@@ -217,7 +212,7 @@ def _compared(report: Report, said_by: str, said: Sequence[Said], sides: Iterabl
 def _state(message: Said, heard: set[str], quarantined: frozenset[str]) -> str:
     if message.key in heard:
         return "heard"
-    return "quarantined" if message.key in quarantined else "on its way" if message.pending else "missing"
+    return "quarantined" if message.key in quarantined else "on_its_way" if message.pending else "missing"
 
 
 def _compared_outside(report: Report, side: Side, heard: Sequence[Said], sides: dict[str, Side], hearers: dict[str, list[str]]) -> None:
@@ -246,8 +241,7 @@ def resend(session: Session, keys: Sequence[str], now: datetime) -> None:
     batch = OutboxBatch(said_at=now)
     session.add(batch)
     session.flush()
-    outbox = OutboxRow.__table__
-    moved = update(outbox).where(outbox.c.key == bindparam("which")).values(batch=batch.batch, number=bindparam("place"))
+    moved = update(OutboxRow).where(OutboxRow.key == bindparam("which")).values(batch=batch.batch, number=bindparam("place"))
     session.connection().execute(moved, [{"which": key, "place": place} for place, key in enumerate(keys)])
 
 
@@ -260,21 +254,22 @@ def _as_data(report: Report, alone: Sequence[str]) -> dict[str, Any]:
         {"said_by": said_by, "heard_by": hears, "type": type_, **{column: counts[column] for column in COLUMNS}}
         for (said_by, hears, type_), counts in sorted(report.counts.items())
     ]
-    found = {"missing": report.missing, "proved": report.proved, "on its way": report.pending, "resent": report.resent}
+    found = {"missing": report.missing, "proved": report.proved, "on_its_way": report.pending, "resent": report.resent}
     return {"counts": rows, "gaps": report.gaps, **found, "not_compared": list(alone)}
 
 
 def report_lines(found: dict[str, Any]) -> Iterable[str]:
     """A line for each of who says, who hears and type; then the proof, or the gaps and what to do about them."""
     if found["counts"]:
-        yield from _table([["said by", "heard by", "type", *COLUMNS], *(list(row.values()) for row in found["counts"])])
+        yield from _table([[name.replace("_", " ") for name in found["counts"][0]], *(list(row.values()) for row in found["counts"])])
         yield ""
     yield from _gap_lines(found) if found["missing"] else _proof_lines(found)
 
 
 def _proof_lines(found: dict[str, Any]) -> Iterable[str]:
-    yield f"0 missing: proved for {found['proved']:,} messages; {found['on its way']:,} on their way."
-    yield f"Not compared: {', '.join(found['not_compared'])}, where others published them on the bus: one service alone hears them."
+    yield f"0 missing: proved for {found['proved']:,} messages; {found['on_its_way']:,} on their way."
+    alone = ", ".join(found["not_compared"])
+    yield f"Not compared: what others published on the bus themselves of {alone}: one service alone hears these."
 
 
 def _gap_lines(found: dict[str, Any]) -> Iterable[str]:

@@ -5,6 +5,7 @@ was only fetched goes back to the queue. If TRIPARTITE_HEALTH_PORT is set, the p
 ``/metrics`` there.
 """
 
+import gc
 import json
 import signal
 import threading
@@ -21,6 +22,8 @@ from shared.errors import InvalidSettings, Unreachable
 from shared.outbox import waiting
 from shared.worker import Worker, clock_of
 
+COLLECTED_AFTER = 100_000
+"""So many more objects made than dropped, and the collector looks for rings among them."""
 log = structlog.get_logger()
 outbox_batches = Gauge("tripartite_outbox_batches", "Batches of the outbox that the broker has not confirmed yet", ["service"])
 outbox_age = Gauge("tripartite_outbox_age_seconds", "Age of the oldest of them", ["service"])
@@ -46,6 +49,9 @@ def work(worker: Worker, say: Callable[[str], None]) -> None:
         signal.signal(number, lambda *_: stop.set())
     health = _health_server(worker)
     worker.listen()
+    gc.collect()
+    gc.freeze()  # what is there now stays: the collector need not walk through it again,
+    gc.set_threshold(COLLECTED_AFTER)  # nor look into every batch while it is made
     threads = [threading.Thread(target=worker.run, args=(stop, [part]), name=part) for part in worker.parts]
     for thread in threads:
         thread.start()

@@ -129,22 +129,23 @@ def _what_changed(deadline: Deadline, placement: Placement) -> str:
 
 
 def _set(file: PlacementFile, rule: str, duty: dict[str, Any], decision_id: str, today: date) -> list[Say]:
-    assert file.placement is not None
-    revision = 1 + max((deadline.revision for deadline in file.deadlines if deadline.rule == rule), default=0)
+    placement = file.placement
+    assert placement is not None
+    revision = 1 + max([deadline.revision for deadline in file.deadlines if deadline.rule == rule], default=0)
     due = date.fromisoformat(duty["due"])
     deadline = new(Deadline)(
-        deadline_id=f"{file.placement.placement_id}/{rule}/{revision}",
-        placement_id=file.placement.placement_id,
+        deadline_id=f"{placement.placement_id}/{rule}/{revision}",
+        placement_id=placement.placement_id,
         revision=revision,
         rule=rule,
         duty=duty["duty"],
         owner=duty["owner"],
         recipient=duty["recipient"],
-        host=file.placement.host,
-        host_name=file.placement.host_name,
-        lead_employer=file.placement.lead_employer,
-        trainee_id=file.placement.trainee_id,
-        start_date=file.placement.start_date,
+        host=placement.host,
+        host_name=placement.host_name,
+        lead_employer=placement.lead_employer,
+        trainee_id=placement.trainee_id,
+        start_date=placement.start_date,
         due=due,
         caused_by=duty["caused_by"],
         decision_id=decision_id,
@@ -255,5 +256,5 @@ def is_late(deadline: Deadline, day: date) -> bool:
 
 
 def _event(kind: type[DeadlineEvent], deadline: Deadline, **more: Any) -> DeadlineEvent:
-    shared = {name: getattr(deadline, name) for name in names_of(DeadlineEvent)}
-    return kind(**shared, **more)
+    known = vars(deadline)
+    return kind(**{name: known[name] for name in names_of(DeadlineEvent)}, **more)

@@ -93,7 +93,10 @@ class _Session:
 
         :raises AMQPError, OSError: the connection was lost, or an answer is overdue.
         """
-        self._connection.ioloop.start()
+        try:
+            self._connection.ioloop.start()
+        finally:
+            self._connection.ioloop.close()
         if self._failure is not None:
             raise self._failure
 

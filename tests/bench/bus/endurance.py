@@ -9,7 +9,7 @@ from statistics import median
 from shared.samples.places import LEAD_EMPLOYER
 from tests.bench.bus import job
 from tests.bench.bus.bus import SINK, Bus
-from tests.bench.bus.measure import Contender, Nodes, Run, Site, Stored, Wrong, measure
+from tests.bench.bus.measure import WARM_UP, Contender, Nodes, Run, Site, Stored, Wrong, measure
 from tests.bench.bus.workers import Workers
 
 CHUNK = 10_000
@@ -30,7 +30,7 @@ def on_stored(nodes: Nodes, contender: Contender, placements: int, events: int, 
         for round_ in range(rounds):
             with nodes.vhost() as bus_url:
                 full.append(measure(nodes, contender, Site(place.template, bus_url, first), events))
-            first += 2 * events
+            first += WARM_UP + events
             with nodes.site(contender) as site:
                 empty.append(measure(nodes, contender, site, events))
             print(f"round {round_ + 1}: empty {empty[-1].rate:,.0f}, full {full[-1].rate:,.0f} events/s", file=sys.stderr)
