@@ -299,6 +299,8 @@ class Management:
         """
         if self.trouble is not None:
             raise self.trouble  # who did not answer once is not waited for again
+        if self.named is None and urlsplit(broker.url).port not in (None, 5671, 5672):
+            raise OSError("it is not looked for beside a bus that is not at its usual port: another broker might answer")
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a password is for no proxy
         try:
             with opener.open(self._request(broker, path), timeout=CONNECT_SECONDS) as answer:

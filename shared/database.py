@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -130,17 +130,17 @@ def hold(session: Session, names: Iterable[str], *, shared: Iterable[str] = ()) 
 
     :param shared: names that any number may hold in this way at once, but nobody meanwhile in the other.
     """
-    if session.get_bind().dialect.name != "postgresql":
-        return  # SQLite's one writer holds everything
+    if session.connection().dialect.name != "postgresql":
+        return  # SQLite's one writer holds everything, from its first word on
     for function, wanted in (("pg_advisory_xact_lock_shared", shared), ("pg_advisory_xact_lock", names)):
         keys = sorted({_lock_key(name) for name in wanted})
         if keys:
-            session.execute(text(f"SELECT {function}(key) FROM unnest(CAST(:keys AS bigint[])) AS key"), {"keys": keys})  # noqa: S608 (one of two names above)
+            session.execute(text(f"SELECT {function}(key) FROM unnest(CAST(:keys AS bigint[])) AS key"), {"keys": _array(keys)})  # noqa: S608 (one of two names above)
 
 
 def hold_if_free(session: Session, name: str) -> bool:
     """Hold a name until the transaction ends, if nobody holds it; says whether it does."""
-    if session.get_bind().dialect.name != "postgresql":
+    if session.connection().dialect.name != "postgresql":
         return True
     return bool(session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _lock_key(name)}))
 
@@ -240,7 +240,8 @@ def _binds(type_: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | N
     """How a value of this type is made ready for an array; None where it is ready as it is."""
     if isinstance(type_, JSON):
         return json.dumps
-    return type_.bind_processor(dialect) if isinstance(type_, TypeDecorator) else None
+    process = type_.bind_processor(dialect) if isinstance(type_, TypeDecorator) else None
+    return lru_cache(maxsize=1024)(process) if process else None  # a batch says the same time again and again
 
 
 def _array(values: Sequence[Any]) -> str:
@@ -252,6 +253,7 @@ def _array(values: Sequence[Any]) -> str:
     return '{"' + joined.replace("\\", "\\\\").replace('"', '\\"').replace("\0", '","') + '"}'
 
 
+@lru_cache(maxsize=4096, typed=True)
 def _element(value: Any) -> str:
     if value is None:
         return "NULL"

@@ -23,7 +23,8 @@ from shared.database import migrate, open_database, transaction
 from shared.inbox import InboxRow, QuarantineAudit, QuarantineRow, fingerprint_of
 from shared.outbox import OutboxBatch, OutboxRow
 from tests.helpers import a_concern, a_message, a_placement
-from tests.nodes import Database, free_port, wait_for
+from tests.nodes import Database
+from tests.power import free_port, wait_for
 from tests.typed import data, flat, run
 
 SERVICE = "responsibility"

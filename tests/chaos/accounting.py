@@ -123,7 +123,10 @@ def _quarantines(found: Account, place: Place, rotations: Iterable[Rotation], *,
 
 def _state(found: Account, place: Place, wanted: Expected) -> None:
     """(c) The placements, deadlines and cases: which, in which state, changed how often."""
-    there = {str(id_): (str(state), int(version)) for id_, state, version in place.rows("deadlines", "SELECT deadline_id, state, version FROM deadlines")}
+    there = {
+        str(id_): (str(state), int(version))
+        for id_, state, version in place.rows("deadlines", "SELECT deadline_id, state, version FROM deadlines")
+    }
     found.book("a deadline", dict.fromkeys(wanted.deadlines, 1), dict.fromkeys(there, 1))
     for id_ in there.keys() & wanted.deadlines.keys():
         (state, version), life = there[id_], wanted.deadlines[id_]
@@ -172,7 +175,9 @@ def _alerts(found: Account, place: Place, wanted: Expected) -> None:
 def _outcomes(found: Account, place: Place, alerts: Mapping[str, Sequence[str]]) -> None:
     """What notifications said of each alert, once, and what deadlines has heard of it."""
     outcomes = {key: "failed" if row[6] in ("failed", "withdrawn") else row[6] for key, row in alerts.items()}
-    said = Counter((str(type_), str(key)) for type_, key in place.rows("notifications", "SELECT type, subject FROM outbox WHERE type LIKE 'alert.%'"))
+    said = Counter(
+        (str(type_), str(key)) for type_, key in place.rows("notifications", "SELECT type, subject FROM outbox WHERE type LIKE 'alert.%'")
+    )
     found.book("an event", {(f"alert.{outcome}", key): 1 for key, outcome in outcomes.items()}, said)
     about = {key: outcome for key, outcome in outcomes.items() if alerts[key][1].startswith(("placement-", "deadline-"))}
     receipts = Counter((str(key), str(status)) for key, status in place.rows("deadlines", "SELECT alert_key, status FROM alert_receipts"))

@@ -15,7 +15,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,28 +66,28 @@ class Place:
         raise NotImplementedError
 
     def start(self, arms: "dict[str, str] | None" = None) -> None:
-        """Start what does not run, and wait until it is at work.
+        """Start everything, and wait until it is at work, or has died.
 
         :param arms: the crash point that a process dies on, by its name.
         """
-        started = [process for process in self.processes.values() if process.ended() is not None]
-        for process in started:
-            process.start({**self.settings, "TRIPARTITE_CRASHPOINT": (arms or {}).get(process.name, "")})
-        for process in started:
+        self._start(self.processes.values(), arms or {})
+
+    def _start(self, processes: Iterable["Process"], arms: Mapping[str, str]) -> None:
+        for process in processes:
+            process.start({**self.settings, "TRIPARTITE_CRASHPOINT": arms.get(process.name, "")})
+        for process in processes:
             until(lambda process=process: process.ended() is not None or process.ready(), f"{process.name} to be at work")
 
-    def revive(self) -> list[str]:
-        """Start again what was killed; returns which processes those were.
+    def revive(self) -> None:
+        """Start again what was killed.
 
-        :raises AssertionError: one has ended of itself.
+        :raises AssertionError: a process has ended of itself.
         """
         dead = [process for process in self.processes.values() if process.ended() is not None]
         for process in dead:
             assert process.ended() == -signal.SIGKILL, f"{process.name} ended with {process.ended()}: {process.tail()}"
             self.mourn(process)
-        if dead:
-            self.start()
-        return [process.name for process in dead]
+        self._start(dead, {})
 
     def close(self) -> None:
         """Kill everything."""

@@ -18,9 +18,10 @@ import pytest
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 from pika.exceptions import AMQPConnectionError, ChannelClosedByBroker, ConnectionBlockedTimeout
 
-from tests import nodes
+from tests import nodes, power
 from tests.helpers import HOUSE
-from tests.nodes import Broker, Database, Installed, NoServer, NotOurs, open_broker, open_database, wait_for
+from tests.nodes import Broker, Database, open_broker, open_database
+from tests.power import Given, Installed, NoServer, NotOurs, wait_for
 
 PERSISTENT = pika.BasicProperties(delivery_mode=2)
 
@@ -207,9 +208,9 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which there is nothing to test with."""
     for variable in ("TRIPARTITE_TEST_AMQP_URL", "TRIPARTITE_TEST_DATABASE_URL"):
         monkeypatch.delenv(variable, raising=False)
-    answers = {"rabbitmq_programs": None, "postgres_programs": None, "docker_answers": False, "can_install": False}
-    for name, answer in answers.items():
-        monkeypatch.setattr(nodes, name, lambda answer=answer: answer)
+    answers = {(nodes, "rabbitmq_programs"): None, (nodes, "postgres_programs"): None, (nodes, "docker_answers"): False}
+    for (module, name), answer in {**answers, (power, "can_install"): False}.items():
+        monkeypatch.setattr(module, name, lambda answer=answer: answer)
 
 
 @pytest.mark.usefixtures("nowhere")
@@ -248,7 +249,7 @@ def test_what_is_given_comes_first_and_cannot_be_killed(monkeypatch: pytest.Monk
 
 @pytest.mark.usefixtures("nowhere")
 def test_a_container_comes_before_what_is_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    broker, database = Broker("", "", nodes.Given("")), Database("", nodes.Given(""))
+    broker, database = Broker("", "", Given("")), Database("", Given(""))
     monkeypatch.setattr(nodes, "docker_answers", lambda: True)
     monkeypatch.setattr(nodes, "_contained_broker", lambda: broker)
     monkeypatch.setattr(nodes, "_contained_database", lambda: database)
@@ -263,17 +264,17 @@ def test_debian_installs_both_servers_and_starts_neither(monkeypatch: pytest.Mon
         asked.append((" ".join(words), subprocess.call([policy])))
         return subprocess.CompletedProcess(words, 0)
 
-    monkeypatch.setattr(nodes, "subprocess", SimpleNamespace(run=apt))
-    nodes.install(policy)
+    monkeypatch.setattr(power, "subprocess", SimpleNamespace(run=apt))
+    power.install(policy)
     assert asked == [("apt-get update", 101), ("apt-get install --yes --no-install-recommends rabbitmq-server postgresql", 101)]
     assert not policy.exists()
 
 
 def test_a_failed_installation_says_what_failed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     failed = subprocess.CompletedProcess([], 100, "", "E: Unable to locate package")
-    monkeypatch.setattr(nodes, "subprocess", SimpleNamespace(run=lambda words, **_: failed))
+    monkeypatch.setattr(power, "subprocess", SimpleNamespace(run=lambda words, **_: failed))
     with pytest.raises(NoServer, match="`apt-get update` failed, so there is no server to test with: E: Unable to locate package"):
-        nodes.install(tmp_path / "policy-rc.d")
+        power.install(tmp_path / "policy-rc.d")
     assert list(tmp_path.iterdir()) == []
 
 
