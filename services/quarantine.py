@@ -21,13 +21,13 @@ from sqlalchemy import Engine, make_url, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from shared import inbox, outbox
+from shared import inbox
 from shared.config import read_config
 from shared.consumer import LONGEST_REASON, is_outage
-from shared.database import add_new, missing_migrations, open_database, transaction, write
+from shared.database import add_new, missing_migrations, open_database, transaction
 from shared.errors import MalformedEvent, MissingMigration, Refused, UnknownResource, Unreachable
 from shared.inbox import InboxRow, QuarantineAudit, QuarantineRow
-from shared.wire import Message, parse_json, read_message, say
+from shared.wire import Message, parse_json, read_message
 from shared.worker import Service, clock_of
 
 Data = dict[str, Any]
@@ -230,12 +230,7 @@ def _attempt(session: Session, service: Service, message: Message, now: datetime
     """Take a message in as a worker does; why that is not possible, and then it has left nothing."""
     try:
         with session.begin_nested():
-            fresh = inbox.take_in(session, [message], now)
-            if fresh and service.read is not None:
-                known = service.read(session, fresh)
-                sayings = list(service.consumers[type(message.data)](known, message, now))
-                write(session, known.rows())
-                outbox.add(session, [say(saying.event, service.source, now, saying.sequence, message) for saying in sayings], now)
+            service.handle(session, inbox.take_in(session, [message], now), now)
     except Exception as error:
         if is_outage(error):
             raise

@@ -23,8 +23,12 @@ from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from shared.errors import InvalidSettings
+
+TLS_PARAMETERS = ("cacertfile", "certfile", "keyfile", "server_name_indication")
+"""What the URL of a broker may say of TLS, in RabbitMQ's own words (shared/bus/rabbitmq.py)."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,14 @@ def _url(*schemes: str) -> Callable[[str], str]:
     return read
 
 
+def _bus_url(text: str) -> str:
+    url = _url("memory://", "amqp://", "amqps://")(text)
+    unknown = dict(parse_qsl(urlsplit(url).query)).keys() - TLS_PARAMETERS
+    if unknown:
+        raise ValueError(f"has no parameter {', '.join(sorted(unknown))}; an amqps:// URL may say {', '.join(TLS_PARAMETERS)}.")
+    return url
+
+
 def _database_url(text: str) -> str:
     if "{service}" not in text:
         raise ValueError("must hold {service}, because each service owns its database: postgresql://{service}@localhost/{service}.")
@@ -128,7 +140,7 @@ def _database_url(text: str) -> str:
 _READERS: dict[str, Callable[[str], Any]] = {
     "data": Path,
     "database_url": _database_url,
-    "bus_url": _url("memory://", "amqp://", "amqps://"),
+    "bus_url": _bus_url,
     "host": _loopback,
     "port": _between(1, 65535),
     "health_port": _between(1, 65535),

@@ -17,14 +17,13 @@ import structlog
 from prometheus_client import Counter
 from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
-from sqlalchemy.orm import Session
 
 from shared import inbox, outbox
 from shared.bus import Subscriber, Taken
 from shared.crashpoints import crashpoint
-from shared.database import transaction, write
+from shared.database import transaction
 from shared.errors import MalformedEvent, UnknownEventType
-from shared.wire import Message, read_delivery, say
+from shared.wire import Message, read_delivery
 
 if TYPE_CHECKING:
     from shared.worker import Service
@@ -115,7 +114,7 @@ class Consumer:
         with transaction(self._engine) as session:
             self._service.hold(session, messages)
             fresh = inbox.take_in(session, messages, now)
-            said = self._handle(session, fresh, now)
+            said = self._service.handle(session, fresh, now, self._relay)
             for each in unusable:
                 inbox.quarantine(session, each.body, each.reason[:LONGEST_REASON], now)
             session.flush()
@@ -123,18 +122,6 @@ class Consumer:
         self._relay.hand_over(said)
         heard.labels(self._service.name, "handled").inc(len(fresh))
         heard.labels(self._service.name, "known-or-stale").inc(len(messages) - len(fresh))
-
-    def _handle(self, session: Session, messages: Sequence[Message], now: datetime) -> outbox.Batch:
-        """Let the handlers take in these messages, in their order; write what they changed, and what they say."""
-        if self._service.read is None or not messages:
-            return outbox.NOTHING
-        known = self._service.read(session, messages)
-        said: list[Message] = []
-        for message in messages:
-            sayings = self._service.consumers[type(message.data)](known, message, now)
-            said += [say(saying.event, self._service.source, now, saying.sequence, message) for saying in sayings]
-        write(session, known.rows())
-        return outbox.add(session, said, now, self._relay)
 
 
 class Unusable(NamedTuple):

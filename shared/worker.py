@@ -25,10 +25,10 @@ from shared import outbox
 from shared.bus import Subscriber, open_publisher, open_subscriber
 from shared.config import Config
 from shared.consumer import Consumer, is_outage
-from shared.database import hold, migrate, missing_migrations, open_database
+from shared.database import hold, migrate, missing_migrations, open_database, write
 from shared.errors import MissingMigration, Unreachable
 from shared.events import Event
-from shared.wire import Message, read_message, say
+from shared.wire import Message, say
 
 LONDON = ZoneInfo("Europe/London")
 IDLE_SECONDS = 0.1
@@ -89,6 +89,18 @@ class Service:
         elif self.alone:
             hold(session, (), shared=[gate])
         hold(session, {message.data.subject for message in messages})
+
+    def handle(self, session: Session, messages: Sequence[Message], now: datetime, relay: outbox.Relay | None = None) -> outbox.Batch:
+        """Let the handlers take in these messages, in their order; write what they changed and say, in the caller's transaction."""
+        if self.read is None or not messages:
+            return outbox.NOTHING
+        known = self.read(session, messages)
+        said: list[Message] = []
+        for message in messages:
+            sayings = self.consumers[type(message.data)](known, message, now)
+            said += [say(saying.event, self.source, now, saying.sequence, message) for saying in sayings]
+        write(session, known.rows())
+        return outbox.add(session, said, now, relay)
 
 
 def today(now: datetime) -> date:
@@ -206,13 +218,6 @@ class Worker:
         stale = datetime.now(UTC) - STALE
         silent = {name: "its loop is not turning in this process." for name in self.parts if self.beats.get(name, stale) <= stale}
         return {**silent, **self.troubles}
-
-    def handle(self, body: bytes, now: datetime) -> None:
-        """Handle one message, as an operator asks for it; whatever prevents it is raised.
-
-        :raises MalformedEvent: it is not an event.
-        """
-        self.take_in([read_message(body)], now)
 
     def take_in(self, messages: Sequence[Message], now: datetime) -> None:
         """Take in messages as one batch, as if they came from the queue."""

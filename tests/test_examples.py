@@ -21,7 +21,8 @@ from shared.events import DeadlineMet, DeadlineSet, Event
 from shared.topology import EVENTS, EXCHANGES, KEEPS, UNROUTED
 from shared.wire import read_message
 from tests.helpers import HOUSE, a_document, a_placement, cloud_event
-from tests.nodes import Broker, wait_for
+from tests.nodes import Broker
+from tests.power import wait_for
 from tests.shared.test_events import DEADLINE
 
 PATIENCE = 60.0

@@ -73,13 +73,16 @@ def heading() -> str:
     return f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}"
 
 
-def account(fault: str, seed: int, place: Place, rotations: Sequence[Rotation], *, mended: bool = False) -> Account:
+def account(
+    fault: str, seed: int, place: Place, rotations: Sequence[Rotation], *, known: Sequence[Rotation] = (), mended: bool = False
+) -> Account:
     """Draw up the account of a run that was drained.
 
-    :param rotations: everything that upstream was to tell.
+    :param rotations: what upstream was to tell.
+    :param known: those of which it told the first part only.
     :param mended: the poisonous placements were handled again, successfully.
     """
-    found, wanted = Account(fault, seed), expected(rotations, mended=mended)
+    found, wanted = Account(fault, seed), expected(rotations, known, mended=mended)
     found.attempted, found.acknowledged = len(place.log.attempts), len(place.log.acknowledged)
     told = {told.body for rotation in rotations for part in rotation.parts for told in part}
     found.lost += [f"upstream was not told that it is safe: {body[:80]!r}" for body in told - place.log.acknowledged]

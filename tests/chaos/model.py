@@ -66,12 +66,13 @@ class Contacts:
         return "sent" if any(found[2] in (purpose, "") for found in fitting) else "failed"
 
 
-def expected(rotations: Sequence[Rotation], *, mended: bool = False) -> Expected:
-    """What must become of these rotations, wholly said.
+def expected(rotations: Sequence[Rotation], known: Sequence[Rotation] = (), *, mended: bool = False) -> Expected:
+    """What must become of these rotations.
 
+    :param known: those of which only the contacts are known.
     :param mended: poisonous placements were handled again, after what they broke was mended; before, deadlines does not know them.
     """
-    found, contacts = Expected(), Contacts(rotations)
+    found, contacts = Expected(), Contacts([*rotations, *known])
     for rotation in rotations:
         for placement in rotation.placements:
             _told_of_placement(found, contacts, placement)

@@ -16,7 +16,6 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,8 @@ from tests.chaos.provider import Provider
 from tests.chaos.rotation import POISONOUS, TODAY, Told
 from tests.chaos.upstream import Log, Upstream
 from tests.helpers import HOUSE
-from tests.nodes import Broker, Database, free_port
+from tests.nodes import Broker, Database
+from tests.power import free_port
 
 PATIENCE = 120.0
 POLL_SECONDS = 0.05
@@ -70,16 +70,18 @@ class Place:
 
         :param arms: the crash point that a process dies on, by its name.
         """
-        self._start(self.processes.values(), arms or {})
+        for process in self.processes.values():
+            process.start(self.environment(TRIPARTITE_CRASHPOINT=(arms or {}).get(process.name, "")))
+        for process in self.processes.values():
+            until(process.settled, f"{process.name} to be at work", otherwise=process.tail)
 
-    def _start(self, processes: Iterable["Process"], arms: Mapping[str, str]) -> None:
-        for process in processes:
-            process.start({**self.settings, "TRIPARTITE_CRASHPOINT": arms.get(process.name, "")})
-        for process in processes:
-            until(lambda process=process: process.ended() is not None or process.ready(), f"{process.name} to be at work")
+    def environment(self, **more: str) -> dict[str, str]:
+        """The environment of its processes."""
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("TRIPARTITE_")}
+        return {**ours, **self.settings, **more}
 
     def revive(self) -> None:
-        """Start again what was killed.
+        """Start again what was killed; it comes to work when it can.
 
         :raises AssertionError: a process has ended of itself.
         """
@@ -87,7 +89,7 @@ class Place:
         for process in dead:
             assert process.ended() == -signal.SIGKILL, f"{process.name} ended with {process.ended()}: {process.tail()}"
             self.mourn(process)
-        self._start(dead, {})
+            process.start(self.environment())
 
     def close(self) -> None:
         """Kill everything."""
@@ -151,16 +153,17 @@ class Process:
     running: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
     _from: int = 0
 
-    def start(self, settings: dict[str, str]) -> None:
+    def start(self, environment: dict[str, str]) -> None:
         """Start it. The kernel kills it when the tests end, however they do."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("TRIPARTITE_")} | settings
         with self.log.open("ab") as log:
             self._from = log.tell()
             command = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", *self.command]
             self.running = subprocess.Popen(command, cwd=HOUSE, env=environment, stdout=log, stderr=log)
 
-    def ready(self) -> bool:
-        """Whether it says that it is at work."""
+    def settled(self) -> bool:
+        """Whether it says that it is at work, or has ended."""
+        if self.ended() is not None:
+            return True
         with self.log.open("rb") as log:
             log.seek(self._from)
             return self.shows.encode() in log.read()
@@ -259,6 +262,7 @@ class Twin(Place):
         for place in range(0, len(messages), 20):
             while not self._post(messages[place : place + 20]):
                 self.revive()
+                until(self.processes["house"].settled, "the house to be at work again")
 
     def _post(self, messages: Sequence[Told]) -> bool:
         """Post these; False if it died instead of answering."""

@@ -13,7 +13,7 @@ import json
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from shared.samples.people import contact_data
@@ -139,6 +139,10 @@ class Rotation:
         moved = [_placed(placement, MOVED_TO, 1) for placement in self.placements if placement.moved]
         return moved + [_withdrawn(placement) for placement in self.placements if placement.withdrawn]
 
+    def unchanged(self) -> "Rotation":
+        """The rotation as it is before its third part."""
+        return replace(self, placements=tuple(replace(placement, moved=False, withdrawn=False) for placement in self.placements))
+
     @property
     def parts(self) -> tuple[list[Told], ...]:
         return self.first(), self.second(), self.third()
@@ -200,7 +204,7 @@ def _event(type_: str, subject: str, at: datetime, data: Mapping[str, Any], numb
         "id": id_,
         "source": SOURCE,
         "type": type_,
-        "time": at.isoformat() + "Z",
+        "time": at.isoformat(),
         "subject": subject,
         "datacontenttype": "application/json",
         "data": data,
@@ -209,7 +213,7 @@ def _event(type_: str, subject: str, at: datetime, data: Mapping[str, Any], numb
 
 
 def _contact(data: Mapping[str, Any]) -> Told:
-    return _event("recipient.updated", data["recipient_id"], datetime(2027, 4, 26, 8), data)
+    return _event("recipient.updated", data["recipient_id"], datetime(2027, 4, 26, 8, tzinfo=UTC), data)
 
 
 def _trainee(trainee: str, email: str | None) -> dict[str, Any]:
@@ -231,7 +235,7 @@ def _documents(placement: Placement) -> Iterator[Told]:
                 "issued_on": day.isoformat(),
                 "host": placement.host.code,
             }
-            yield _event("document.issued", placement.id, datetime(day.year, day.month, day.day, 17), data, duty.rule)
+            yield _event("document.issued", placement.id, datetime.combine(day, time(17), UTC), data, duty.rule)
 
 
 def _placed(placement: Placement, start: date, number: int) -> Told:
@@ -249,23 +253,23 @@ def _placed(placement: Placement, start: date, number: int) -> Told:
         "start_date": start.isoformat(),
         "end_date": date(start.year + 1, start.month, start.day).isoformat(),
     }
-    return _event("placement.updated", placement.id, datetime(2027, 4, 27 + number, 9), data, number)
+    return _event("placement.updated", placement.id, datetime(2027, 4, 27 + number, 9, tzinfo=UTC), data, number)
 
 
 def _withdrawn(placement: Placement) -> Told:
     data = {"placement_id": placement.id, "reason": "it is not needed any more"}
-    return _event("placement.withdrawn", placement.id, datetime(2027, 5, 20, 9), data)
+    return _event("placement.withdrawn", placement.id, datetime(2027, 5, 20, 9, tzinfo=UTC), data)
 
 
 def _concern(concern_id: str, facts: Mapping[str, str]) -> Told:
     data = {"concern_id": concern_id, "doctor_reference": "DR-0001", "lead_employer": LEAD_EMPLOYER, "host": "RXN", "facts": facts}
-    return _event("concern.raised", concern_id, datetime(2027, 5, 21, 9), data)
+    return _event("concern.raised", concern_id, datetime(2027, 5, 21, 9, tzinfo=UTC), data)
 
 
 def _garbage(rng: random.Random, name: str, number: int) -> Told:
     """Bytes that nobody can read, JSON that is no CloudEvent, a CloudEvent that lacks a field, or one that says it is something else."""
     mark = f"{name} {number} {rng.getrandbits(32):08x}"
-    whole = json.loads(_event("placement.updated", mark.replace(" ", "-"), datetime(2027, 4, 27), {"placement_id": mark}).body)
+    whole = json.loads(_event("placement.updated", mark.replace(" ", "-"), datetime(2027, 4, 27, tzinfo=UTC), {"placement_id": mark}).body)
     bodies = (
         b"\x80\x04\x95" + mark.encode() + bytes(rng.randbytes(20)),
         json.dumps({"placement": mark}).encode(),

@@ -13,7 +13,7 @@ from shared.crashpoints import CRASHPOINTS
 from tests.chaos.accounting import account, heading
 from tests.chaos.provider import Provider
 from tests.chaos.region import Place, Region, Twin
-from tests.chaos.rotation import TODAY, Rotation, invent
+from tests.chaos.rotation import TODAY, invent
 from tests.nodes import Broker, Database
 
 SEED = 20270804
@@ -90,9 +90,7 @@ def left_behind(place: Place, name: str, process: str) -> str:
     services = homes.get(name.partition(".")[0], [process] if process in place.services else place.services)
     if not any(place.count(service, rows) for service in services):
         return f"{process} died before there was any of {rows}"
-    claimed = {
-        key for (key,) in place.rows("notifications", f"SELECT alert_key FROM alerts WHERE status = 'claimed' AND channel = 'email'")
-    }
+    claimed = {key for (key,) in place.rows("notifications", "SELECT alert_key FROM alerts WHERE status = 'claimed' AND channel = 'email'")}
     sent = claimed & place.provider.sent().keys()
     if (name == "alert.claimed.unsent" and sent) or (name == "alert.sent.unmarked" and sent != claimed):
         return f"of {len(claimed)} claimed alerts {len(sent)} had reached the provider"

@@ -33,7 +33,7 @@ def client(worker: Worker) -> FlaskClient:
 
 def hear(worker: Worker, *events: Event, sequence: int = 1) -> None:
     for number, event in enumerate(events, start=sequence):
-        worker.handle(a_message(event, number).to_json().encode(), worker.clock())
+        worker.take_in([a_message(event, number)], worker.clock())
 
 
 def in_outbox(worker: Worker) -> int:

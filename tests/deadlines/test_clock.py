@@ -23,7 +23,7 @@ DAY = timedelta(days=1)
 
 def hear(worker: Worker, *events: Event, sequence: int = 1) -> None:
     for number, event in enumerate(events, start=sequence):
-        worker.handle(a_message(event, number).to_json().encode(), worker.clock())
+        worker.take_in([a_message(event, number)], worker.clock())
 
 
 def said(worker: Worker) -> list[Event]:

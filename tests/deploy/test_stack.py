@@ -13,7 +13,8 @@ import pytest
 
 from tests.deploy.files import SERVICES, compose, environment_of, lay_out
 from tests.deploy.processes import PATIENCE, initialised, loaded_broker, run, running
-from tests.nodes import Broker, Database, free_port, wait_for
+from tests.nodes import Broker, Database
+from tests.power import free_port, wait_for
 
 
 @pytest.fixture(scope="module")

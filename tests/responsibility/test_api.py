@@ -32,7 +32,7 @@ def client(worker: Worker) -> FlaskClient:
 
 
 def hear(worker: Worker, event: Event) -> None:
-    worker.handle(a_message(event).to_json().encode(), worker.clock())
+    worker.take_in([a_message(event)], worker.clock())
 
 
 def reads(worker: Worker) -> list[tuple[str, str, str]]:

@@ -26,9 +26,8 @@ from shared.rules import decide
 from shared.rules.completions import diagram, matters, restricted
 from shared.wire import read_message
 from shared.worker import Worker
-from tests.helpers import Clock, a_document, a_message, a_placement, a_worker, cloud_event
+from tests.helpers import Clock, a_document, a_message, a_placement, a_worker, cloud_event, put
 from tests.shared.scratch import FACTS, Counting, a_policy, changed, rows
-from tests.shared.test_worker import put
 
 DAY = date(2021, 6, 1)
 CITE = "cite: {source: TOOLKIT, section: S, entry: e}"

@@ -12,7 +12,6 @@ from shared import inbox
 from shared.bus.embedded import forget_embedded_queues
 from shared.config import Config
 from shared.database import transaction
-from shared.errors import MalformedEvent
 from shared.inbox import InboxRow, QuarantineRow, fingerprint_of
 from shared.outbox import OutboxRow, add
 from shared.wire import Message
@@ -132,15 +131,6 @@ def test_a_message_of_wrong_fields_is_quarantined_with_an_entry_for_each(worker:
     [reason] = quarantined(worker).values()
     assert "data.start_date: " in reason
     assert "data.grade: " in reason
-
-
-def test_a_message_from_the_quarantine_can_be_handled_again_and_says_what_prevents_it(worker: Worker, counting: Counting) -> None:
-    with pytest.raises(ZeroDivisionError):
-        worker.handle(POISON.to_json().encode(), worker.clock())
-    with pytest.raises(MalformedEvent):
-        worker.handle(b"not json", worker.clock())
-    worker.handle(placements(1)[0].to_json().encode(), worker.clock())
-    assert counting.heard == [("p1", 1)]
 
 
 def test_a_batch_that_is_tried_again_after_an_outage_counts_its_poison_once(worker: Worker, counting: Counting) -> None:
