@@ -89,7 +89,7 @@ def store_all(session: Session, policy: Policy, decisions: Iterable[Decision], s
     """Put decisions on record, each once, with the edition they were taken under; others may be storing the same at this moment."""
     wanted = {decision.id: decision for decision in decisions}
     there = set(session.scalars(select(DecisionRow.id).where(DecisionRow.id.in_(wanted)))) if wanted else set()
-    new = [decision for id_, decision in wanted.items() if id_ not in there]
+    new = [wanted[id_] for id_ in sorted(wanted.keys() - there)]  # in one order, so that nobody waits in a ring
     if not new:
         return
     edition = {"edition": [policy.edition], "policy": [policy.name], "canonical": [policy.canonical]}

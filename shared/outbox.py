@@ -26,7 +26,7 @@ LEASED_AT_ONCE = 20
 """How many batches a relay leases in one go."""
 PUBLISHED_AT_ONCE = 1_000
 """How many messages are read and published in one go; a batch may hold more."""
-HANDED_AT_ONCE = 2
+HANDED_AT_ONCE = 4
 """How many batches may wait in memory for this process's relay; what is said beyond that is left for any relay to lease."""
 
 

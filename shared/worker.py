@@ -1,10 +1,10 @@
 """One service at work: its relay, its consumer and its chores.
 
 A :class:`Service` is what a service gives of itself; a :class:`Worker` is that service at work on one database and one bus. What it does
-has *parts*: ``relay``, ``hear`` and one for each chore, each of which waits a moment at most and says how much it did.
-:meth:`Worker.step` does one round of all of them, so that a rehearsal can drive it by hand; :meth:`Worker.run` does rounds until it
-is stopped, of all parts (embedded) or of one (a worker process gives each a thread), and waits longer and longer while the database
-or the broker is away. Time is an argument.
+has *parts*: ``relay``, ``hear.1`` (and ``hear.2`` where the database takes it) and one for each chore, each of which waits a moment
+at most and says how much it did. :meth:`Worker.step` does one round of all of them, so that a rehearsal can drive it by hand;
+:meth:`Worker.run` does rounds until it is stopped, of all parts (embedded) or of one (a worker process gives each a thread), and
+waits longer and longer while the database or the broker is away. Time is an argument.
 """
 
 import threading
@@ -125,10 +125,11 @@ class Worker:
         self._see_to_migrations()
         self._publisher = open_publisher(config.bus_of(service.name), service.name)
         self.relay = outbox.Relay(self.engine, self._publisher.publish, config.lease_seconds)
-        self._consumer = Consumer(service, self.engine, self.relay)
         self._subscriber: Subscriber | None = None
+        self.consumers = [Consumer(service, self.engine, self.relay) for _ in range(self._hearers())]
+        hearers = {f"hear.{place}": partial(self._hear, consumer) for place, consumer in enumerate(self.consumers, start=1)}
         chores = {chore.__name__: partial(self._chore, chore) for chore in service.chores}
-        self.parts: dict[str, Callable[[float], int]] = {"relay": self._relay, "hear": self._hear, **chores}
+        self.parts: dict[str, Callable[[float], int]] = {"relay": self._relay, **hearers, **chores}
         self.beats: dict[str, datetime] = {}
         self.troubles: dict[str, str] = {}
         if config.embedded:
@@ -192,10 +193,12 @@ class Worker:
         published.labels(self.service.name).inc(sent)
         return sent
 
-    def _hear(self, wait: float) -> int:
-        if self._subscriber is None:
-            return 0
-        return self._consumer.step(self._subscriber, self.config.batch, wait, self.clock)
+    def _hearers(self) -> int:
+        """One batch is decided while the database writes another; SQLite has one writer, and one is enough."""
+        return 1 if self.config.embedded or self.engine.dialect.name == "sqlite" else 2
+
+    def _hear(self, consumer: Consumer, wait: float) -> int:
+        return consumer.step(self._subscriber, self.config.batch, wait, self.clock) if self._subscriber else 0
 
     def _chore(self, chore: "Chore", wait: float) -> int:
         return chore(self, self.clock())
@@ -221,7 +224,7 @@ class Worker:
 
     def take_in(self, messages: Sequence[Message], now: datetime) -> None:
         """Take in messages as one batch, as if they came from the queue."""
-        self._consumer.take_in(messages, now)
+        self.consumers[0].take_in(messages, now)
 
     def say(self, session: Session, sayings: Iterable[Say], now: datetime) -> None:
         """Say events that no message caused, within the caller's transaction."""

@@ -51,7 +51,7 @@ class Subscriber:
         self._prefetch = batch * PREFETCH_BATCHES
         self._arrived: deque[Taken] = deque()
         self._acknowledged: deque[tuple[Receipt, bool]] = deque()
-        self._channels: dict[bool, Any] = {}
+        self._channels: dict[bool, _Open] = {}
         self._news = threading.Condition()
         self._number = 0
         self._trouble: Exception | None = None  # what keeps the broker away
@@ -83,13 +83,12 @@ class Subscriber:
             return [self._arrived.popleft() for _ in range(min(limit, len(self._arrived)))]
 
     def done(self, taken: Sequence[Taken]) -> None:
-        """Acknowledge these, and all that were taken before them."""
-        last = {message.receipt.dead: message.receipt for message in taken}
-        self._acknowledged.extend((receipt, True) for receipt in last.values())
+        """Acknowledge these, with their neighbours as soon as those are done as well."""
+        self._acknowledged.extend((message.receipt, False) for message in taken)
 
     def done_alone(self, taken: Taken) -> None:
-        """Acknowledge this one, and no other."""
-        self._acknowledged.append((taken.receipt, False))
+        """Acknowledge this one at once: whoever took it may die on the next."""
+        self._acknowledged.append((taken.receipt, True))
 
     def close(self) -> None:
         """Acknowledge what is done, give the connection back; what was only fetched goes back to the queue in its order."""
@@ -136,7 +135,7 @@ class Subscriber:
             channel.auto_decode = False
             channel.basic_qos(0, prefetch, False)
             channel.basic_consume(queue, callback=self._arrival(dead))
-            self._channels[dead] = channel
+            self._channels[dead] = _Open(channel)
         with self._news:
             self._trouble = None
         self._tried.set()
@@ -170,14 +169,16 @@ class Subscriber:
                 connection.heartbeat_check()
                 beats = time.monotonic()
         self._acknowledge()
-        for channel in self._channels.values():
-            channel.close()
+        for opened in self._channels.values():
+            opened.channel.close()
 
     def _acknowledge(self) -> None:
         while self._acknowledged:
-            receipt, multiple = self._acknowledged.popleft()
+            receipt, alone = self._acknowledged.popleft()
             if receipt.connection == self._number:
-                self._channels[receipt.dead].basic_ack(receipt.tag, multiple=multiple)
+                self._channels[receipt.dead].done(receipt.tag, alone=alone)
+        for opened in self._channels.values():
+            opened.acknowledge()
 
     def _lost(self, error: Exception) -> None:
         """Forget what was fetched: it is given out again."""
@@ -186,3 +187,26 @@ class Subscriber:
             self._arrived.clear()
             self._news.notify_all()
         self._tried.set()
+
+
+class _Open:
+    """What was taken from one channel: neighbours that are done are acknowledged with one word, never what somebody is still at."""
+
+    def __init__(self, channel: Any) -> None:
+        self.channel = channel
+        self._first = 1  # the lowest delivery tag that is not settled
+        self._done: dict[int, bool] = {}  # delivery tag -> whether it is acknowledged already
+
+    def done(self, tag: int, *, alone: bool) -> None:
+        self._done[tag] = alone
+        if alone:
+            self.channel.basic_ack(tag)
+
+    def acknowledge(self) -> None:
+        last = 0
+        while self._first in self._done:
+            if not self._done.pop(self._first):
+                last = self._first
+            self._first += 1
+        if last:
+            self.channel.basic_ack(last, multiple=True)

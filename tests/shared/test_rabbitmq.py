@@ -227,13 +227,13 @@ def test_messages_that_came_back_often_are_handled_one_by_one(
     declared: str, channel: BlockingChannel, worker: Worker, counting: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batches: list[int] = []
-    take_in = worker._consumer.take_in
+    take_in = worker.consumers[0].take_in
 
     def noted(messages: list[Message], *others: object) -> None:
         batches.append(len(messages))
         take_in(messages, *others)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(worker._consumer, "take_in", noted)
+    monkeypatch.setattr(worker.consumers[0], "take_in", noted)
     publish(declared, [message.envelope() for message in placements(1, 2, 3)])
     for _ in range(3):
         taken = [channel.basic_get(topology.queue_of(NAME))[0] for _ in range(3)]
@@ -261,7 +261,7 @@ def test_a_handler_that_takes_longer_than_any_heartbeat_loses_nothing(
         time.sleep(4)
         return read(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(worker._consumer, "_service", counting_service(counting, slowly))
+    monkeypatch.setattr(worker.consumers[0], "_service", counting_service(counting, slowly))
     publish(declared, [message.envelope() for message in placements(1)])
     worker.listen()
     until(lambda: count(worker, InboxRow) == 1, worker)

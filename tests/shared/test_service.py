@@ -62,9 +62,9 @@ def test_a_service_whose_database_and_loop_are_well_is_ready(client: FlaskClient
 
 
 def test_a_service_whose_loop_has_stopped_is_alive_and_not_ready(client: FlaskClient, worker: Worker) -> None:
-    worker.beats["hear"] = datetime.now(UTC) - STALE - timedelta(seconds=1)
+    worker.beats["hear.1"] = datetime.now(UTC) - STALE - timedelta(seconds=1)
     found = client.get("/eligibility/health/ready")
-    assert (found.status_code, list(found.get_json()["problems"])) == (503, ["worker.hear"])
+    assert (found.status_code, list(found.get_json()["problems"])) == (503, ["worker.hear.1"])
     assert client.get("/eligibility/health/live").status_code == 200
     worker.step()
     assert client.get("/eligibility/health/ready").status_code == 200

@@ -182,11 +182,11 @@ def test_an_outage_while_a_batch_is_replayed_one_by_one_loses_and_doubles_nothin
         return handle(session, messages)  # type: ignore[arg-type]
 
     broken = Service(worker.service.name, worker.service.consumers, away_after_the_first)  # type: ignore[arg-type]
-    whole, worker._consumer._service = worker.service, broken
+    whole, worker.consumers[0]._service = worker.service, broken
     with pytest.raises(OperationalError):
         worker.step()
     assert (count(worker, InboxRow), count(worker, QuarantineRow)) == (1, 0)
-    counting.outage, worker._consumer._service = None, whole
+    counting.outage, worker.consumers[0]._service = None, whole
     settle(worker)
     assert {row.key for row in rows(worker, InboxRow)} == {message.key for message in placements(1, 2)}
     assert (count(worker, OutboxRow), count(worker, QuarantineRow)) == (2, 1)
