@@ -25,8 +25,9 @@ from marshmallow import fields as shapes
 from marshmallow.validate import Length, OneOf, Range
 
 from shared import topology
+from shared.event_data import plain_text, schema_of
 from shared.events import EVENTS, Code, Event
-from shared.wire import CONTENT_TYPE, LARGEST_MESSAGE, LONGEST_EXTENSION, plain_text, schema_of
+from shared.wire import CONTENT_TYPE, LARGEST_MESSAGE, LONGEST_EXTENSION
 
 CONTRACT = Path(__file__).parent / "contract"
 VERSION = "1.0.0"
@@ -254,7 +255,7 @@ _JSON_TYPES = {str: "string", int: "integer", bool: "boolean"}
 
 
 def shape_of(field: shapes.Field[Any], named: bool = False) -> Json:
-    """The JSON Schema of a marshmallow field of :func:`shared.wire.schema_of`; ``named`` if it holds an id, which must not be blank.
+    """The JSON Schema of a marshmallow field of :func:`shared.event_data.schema_of`; ``named`` if it holds an id, which must not be blank.
 
     :raises NotImplementedError: the field or one of its validators is of a kind that shared/wire.py did not use when this was written.
     """

@@ -27,6 +27,7 @@ from shared import decisions, outbox
 from shared.answers import Running, answer, answer_text, listed, narrowed, once, running, sent_json
 from shared.database import missing_migrations, transaction
 from shared.errors import DecisionError, MalformedEvent, Refused, UnknownPolicy, UnknownResource
+from shared.event_data import plain_text
 from shared.events import Event
 from shared.logs import configure_logs
 from shared.policies import load_references
@@ -36,7 +37,7 @@ from shared.policies.policy import Policy
 from shared.policies.reading import read_day, suggest
 from shared.problems import failed, http_problem, pointed, problem
 from shared.rules import Decision, decide, ready_policies
-from shared.wire import Message, plain_text, read_message
+from shared.wire import Message, read_message
 from shared.worker import Say, Worker, today
 
 log = structlog.get_logger()

@@ -13,6 +13,7 @@ from typing import Any
 from services.deadlines.models import Deadline, Document, Placement
 from shared.database import new
 from shared.decisions import standing
+from shared.event_data import names_of
 from shared.events import (
     DeadlineApproaching,
     DeadlineEvent,
@@ -27,7 +28,6 @@ from shared.events import (
 from shared.policies import load_policies
 from shared.policies.facts import Code, read_facts
 from shared.rules import Decision
-from shared.wire import names_of
 from shared.worker import Say
 
 POLICY = "placement-deadlines"

@@ -14,10 +14,11 @@ from datetime import datetime
 from typing import Any
 
 from shared.errors import MalformedEvent
+from shared.event_data import read_event
 from shared.events import Event, PlacementType, PlacementUpdated, PlacementWithdrawn
 from shared.organisations import codes_by_name
 from shared.policies.reading import suggest
-from shared.wire import Message, microseconds, read_event
+from shared.wire import Message, microseconds
 
 SOURCE = "urn:hee:tis"
 _SPELLINGS = {

@@ -22,9 +22,10 @@ from marshmallow.validate import Regexp
 from services.contract import heard_by
 from shared.asyncapi import CONTRACT, described, document, files, schemas, shape_of, write
 from shared.errors import MalformedEvent
+from shared.event_data import plain_text
 from shared.events import EVENTS, DocumentIssued, Event, PlacementUpdated
 from shared.topology import EVENTS as EXCHANGE
-from shared.wire import LONGEST_EXTENSION, plain_text, read_message, say
+from shared.wire import LONGEST_EXTENSION, read_message, say
 from tests.helpers import SOURCE, a_message, a_placement, cloud_event
 from tests.shared.test_events import EXAMPLES
 

@@ -5,8 +5,8 @@ import re
 from dataclasses import fields
 
 from shared import events
+from shared.event_data import data_json
 from shared.events import EVENTS, ConcernRaised, DeadlineEvent, Event, PlacementWithdrawn
-from shared.wire import data_json
 from tests.helpers import a_concern, a_placement
 
 SERVICES = ("eligibility", "deadlines", "responsibility", "notifications")

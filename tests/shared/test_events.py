@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from shared.errors import MalformedEvent
+from shared.event_data import data_json
 from shared.events import (
     EVENTS,
     AlertFailed,
@@ -24,7 +25,7 @@ from shared.events import (
     ProcurementRouted,
     ResponsibilityAssigned,
 )
-from shared.wire import data_json, microseconds, parse_json, read_message, say
+from shared.wire import microseconds, parse_json, read_message, say
 from tests.helpers import SOURCE, a_concern, a_document, a_message, a_placement, a_recipient, cloud_event
 
 SERVICES = ("eligibility", "deadlines", "responsibility", "notifications")

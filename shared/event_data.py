@@ -1,0 +1,193 @@
+"""The data of an event and JSON, either way, from the annotations of its class.
+
+Three layers say the same of a field: :func:`schema_of` makes a marshmallow schema, which knows every case and says what is wrong;
+:func:`read_event` asks it only where a quick look does not show that all is well; shared/asyncapi.py makes JSON Schemas of it.
+"""
+
+import json
+import re
+import types
+import typing
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cache, lru_cache, partial
+from typing import Any, Literal, TypeVar
+
+from marshmallow import EXCLUDE, Schema, ValidationError
+from marshmallow import fields as shapes
+from marshmallow.validate import Length, OneOf, Range
+
+from shared.errors import MalformedEvent
+from shared.events import Event
+
+LONGEST_TEXT = 500
+AnyEvent = TypeVar("AnyEvent", bound=Event)
+encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""A value in compact JSON."""
+
+
+@lru_cache(maxsize=64)
+def rfc3339(time: datetime) -> str:
+    """A time as RFC 3339 has it, in UTC, to the microsecond."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def data_json(event: Event) -> dict[str, Any]:
+    """An event's fields, ready for JSON."""
+    names = names_of(type(event))  # type: ignore[arg-type]  # a class is hashable
+    return {name: value if type(value := getattr(event, name)) is str else _plain(value) for name in names}
+
+
+@cache
+def names_of(event: Callable[..., Event]) -> tuple[str, ...]:
+    """The names of an event's fields."""
+    return tuple(field.name for field in fields(event))  # type: ignore[arg-type]  # a class of events
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    return value.isoformat() if isinstance(value, date) else str(value) if isinstance(value, Decimal) else value
+
+
+def read_event(event: type[AnyEvent], data: object) -> AnyEvent:
+    """The event that stands in a message's data.
+
+    :raises MalformedEvent: one entry per field, named ``data.<field>``.
+    """
+    if (quickly := _read_quickly(event, data)) is not None:
+        return quickly
+    try:
+        read = event(**schema_of(event).load(data))  # type: ignore[arg-type]  # marshmallow refuses what is no mapping
+    except ValidationError as error:
+        found = error.messages if isinstance(error.messages, dict) else {"": error.messages}
+        problems = dict(_said_of("data", found))
+        raise MalformedEvent(f"The data does not fit {event.type}.", problems) from None
+    ids = [name for name in vars(read) if name.endswith("_id") or name == event.about]
+    empty = {f"data.{name}": "must not be empty." for name in ids if (value := getattr(read, name)) is not None and not value.strip()}
+    if empty:
+        raise MalformedEvent(f"The data does not fit {event.type}.", empty)
+    return read
+
+
+def _read_quickly(event: type[AnyEvent], data: object) -> AnyEvent | None:
+    """The event, if every field is plainly what it should be; None leaves it to the schema, which knows all cases and the words."""
+    if not isinstance(data, dict):
+        return None
+    try:
+        return event(**{name: read(data[name]) for name, read in _quick_readers(event)})  # type: ignore[arg-type]  # a class is hashable
+    except (_NotPlain, KeyError):
+        return None
+
+
+class _NotPlain(Exception):
+    """A value that the schema has to look at."""
+
+
+@cache
+def _quick_readers(event: Callable[..., Event]) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+    hints = typing.get_type_hints(event)
+    return tuple((name, _quick_reader(hints[name])) for name in names_of(event))
+
+
+def _quick_reader(hint: Any) -> Callable[[Any], Any]:
+    if typing.get_origin(hint) is Literal:
+        return partial(_one_of, frozenset(typing.get_args(hint)))
+    return _QUICK.get(hint, _left_to_the_schema)
+
+
+def _one_of(allowed: frozenset[str], value: Any) -> Any:
+    if type(value) is not str or value not in allowed:
+        raise _NotPlain
+    return value
+
+
+def _plain_string(value: Any) -> Any:
+    if type(value) is not str or not 0 < len(value) <= LONGEST_TEXT or not value.isprintable() or value.isspace():
+        raise _NotPlain
+    return value
+
+
+def _plain_date(value: Any) -> Any:
+    if type(value) is not str or not re.fullmatch("[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])", value):
+        raise _NotPlain  # the last days of a month are for the schema
+    return date.fromisoformat(value)
+
+
+def _plain_decimal(value: Any) -> Any:
+    if type(value) is not str or not re.fullmatch("0\\.[0-9]{1,4}|[01](\\.0)?", value):
+        raise _NotPlain
+    return Decimal(value)
+
+
+def _plain_integer(value: Any) -> Any:
+    if type(value) is not int:
+        raise _NotPlain
+    return value
+
+
+def _left_to_the_schema(value: Any) -> Any:
+    raise _NotPlain
+
+
+_QUICK: dict[Any, Callable[[Any], Any]] = {str: _plain_string, date: _plain_date, Decimal: _plain_decimal, int: _plain_integer}
+
+
+def _said_of(place: str, found: Any) -> Iterator[tuple[str, str]]:
+    """Marshmallow's nested messages as (place, sentence)."""
+    if isinstance(found, dict):
+        for name, inner in found.items():
+            yield from _said_of(place if name in ("value", "key") and not isinstance(inner, dict) else f"{place}.{name}", inner)
+    else:
+        yield place, " ".join(map(str, found)) if isinstance(found, list) else str(found)
+
+
+@cache
+def schema_of(event: type[Event]) -> Schema:
+    """The marshmallow schema of an event, made from its annotations."""
+    hints = typing.get_type_hints(event)
+    return Schema.from_dict({field.name: _shape(hints[field.name]) for field in fields(event)}, name=event.__name__)(unknown=EXCLUDE)
+
+
+def _shape(hint: Any) -> shapes.Field[Any]:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is types.UnionType and type(None) in arguments:
+        inner = _shape(arguments[0])
+        return type(inner)(required=True, allow_none=True, validate=inner.validate, error_messages=_MISSING)
+    if origin is Literal:
+        return shapes.String(required=True, validate=OneOf(arguments), error_messages=_MISSING)
+    if origin is list:
+        return shapes.List(_shape(arguments[0]), required=True, error_messages=_MISSING)
+    if origin is dict:
+        values = shapes.Raw(validate=_plain_fact) if arguments[1] is not str else shapes.String()
+        return shapes.Dict(keys=shapes.String(), values=values, required=True, validate=Length(max=100), error_messages=_MISSING)
+    return _SCALARS[hint]()
+
+
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_MISSING: dict[str, Any] = {"required": "is missing.", "null": "must not be null."}
+
+
+def plain_text(text: str) -> None:
+    """Text that can be written anywhere: no control characters, no changes of direction, no halves of characters."""
+    if _UNFIT.search(text):
+        raise ValidationError("must not hold control characters, changes of direction or halves of characters.")
+
+
+def _plain_fact(value: object) -> None:
+    """A fact as JSON has it: a text, a whole number, true or false."""
+    if not isinstance(value, str | int):
+        raise ValidationError("must be a text, a whole number, true or false; pounds and fractions stand in quotes.")
+    if isinstance(value, str):
+        plain_text(value)
+
+
+_SCALARS: dict[Any, Callable[[], shapes.Field[Any]]] = {
+    str: lambda: shapes.String(required=True, validate=[Length(max=LONGEST_TEXT), plain_text], error_messages=_MISSING),
+    int: lambda: shapes.Integer(required=True, strict=True, error_messages=_MISSING),
+    Decimal: lambda: shapes.Decimal(required=True, validate=Range(min=Decimal(0), max=Decimal(2)), error_messages=_MISSING),
+    date: lambda: shapes.Date(required=True, format="iso", error_messages=_MISSING | {"invalid": "must be a date such as 2027-08-04."}),
+    datetime: lambda: shapes.AwareDateTime(required=True, format="iso", error_messages=_MISSING),
+}
