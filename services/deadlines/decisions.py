@@ -26,7 +26,7 @@ from shared.events import (
     PlacementWithdrawn,
 )
 from shared.policies import load_policies
-from shared.policies.facts import Code, read_facts
+from shared.policies.facts import read_facts
 from shared.rules import Decision
 from shared.worker import Say
 
@@ -63,9 +63,9 @@ def placement_updated(file: PlacementFile, event: PlacementUpdated, said_on: dat
     :param said_on: the day on which upstream said so.
     """
     file.placement = _as_heard(file.placement, event, said_on, now)
-    decision = placement_duties(event, today)
+    decision, concluded = placement_duties(event, today)
     file.decisions.append(decision)
-    duties = _by_rule(decision) if event.end_date >= today or file.deadlines else {}
+    duties = {duty.rule: duty for duty in concluded} if event.end_date >= today or file.deadlines else {}
     said: list[Say] = []
     for deadline in file.in_force():
         duty = duties.get(deadline.rule)
@@ -73,24 +73,39 @@ def placement_updated(file: PlacementFile, event: PlacementUpdated, said_on: dat
             del duties[deadline.rule]
         else:
             said += _withdraw(deadline, _what_changed(deadline, file.placement), today)
-    for rule, duty in duties.items():
-        said += _set(file, rule, duty, decision.id, today)
+    for duty in duties.values():
+        said += _set(file, duty, decision.id, today)
     return said
 
 
-def placement_duties(event: PlacementUpdated, today: date) -> Decision:
+@dataclass(frozen=True)
+class Duty:
+    """One duty that the policy concludes, with the rule that does."""
+
+    rule: str
+    duty: str
+    owner: str
+    recipient: str
+    due: date
+    caused_by: str
+
+
+def placement_duties(event: PlacementUpdated, today: date) -> tuple[Decision, tuple[Duty, ...]]:
     """What the policy says is due for a placement, as at today."""
+    return _duties(event.start_date, event.placement_type, event.host == event.lead_employer, today)
+
+
+@lru_cache(maxsize=4096)
+def _duties(start_date: date, placement_type: str, host_is_lead_employer: bool, today: date) -> tuple[Decision, tuple[Duty, ...]]:
     policy = load_policies("deadlines")[POLICY]
-    facts: dict[str, Code] = read_facts(
-        policy.facts,
-        {
-            "start_date": event.start_date,
-            "placement_type": event.placement_type,
-            "host_is_lead_employer": event.host == event.lead_employer,
-        },
-        POLICY,
+    given = {"start_date": start_date, "placement_type": placement_type, "host_is_lead_employer": host_is_lead_employer}
+    decision = standing(policy, read_facts(policy.facts, given, POLICY), today)
+    rules = [because["rule"] for because in decision.body["because"]]  # the policy has one duty a rule, in the same order
+    concluded = zip(rules, (decision.outcome or {"duties": []})["duties"], strict=True)
+    return decision, tuple(
+        Duty(rule, told["duty"], told["owner"], told["recipient"], date.fromisoformat(told["due"]), told["caused_by"])
+        for rule, told in concluded
     )
-    return standing(policy, facts, today)
 
 
 def _as_heard(known: Placement | None, event: PlacementUpdated, said_on: date, now: datetime) -> Placement:
@@ -104,15 +119,9 @@ def _as_heard(known: Placement | None, event: PlacementUpdated, said_on: date, n
     return known
 
 
-def _by_rule(decision: Decision) -> dict[str, dict[str, Any]]:
-    """The duties of the outcome by the rule that concluded each; the policy has one duty a rule, in the same order."""
-    rules = [because["rule"] for because in decision.body["because"]]
-    return dict(zip(rules, (decision.outcome or {"duties": []})["duties"], strict=True))
-
-
-def _still_fits(deadline: Deadline, duty: dict[str, Any], placement: Placement) -> bool:
-    wanted = (duty["due"], duty["owner"], placement.host, placement.lead_employer, placement.start_date, placement.trainee_id)
-    found = (deadline.due.isoformat(), deadline.owner, deadline.host, deadline.lead_employer, deadline.start_date, deadline.trainee_id)
+def _still_fits(deadline: Deadline, duty: Duty, placement: Placement) -> bool:
+    wanted = (duty.due, duty.owner, placement.host, placement.lead_employer, placement.start_date, placement.trainee_id)
+    found = (deadline.due, deadline.owner, deadline.host, deadline.lead_employer, deadline.start_date, deadline.trainee_id)
     return found == wanted
 
 
@@ -128,29 +137,28 @@ def _what_changed(deadline: Deadline, placement: Placement) -> str:
     return f"a placement of type {placement.placement_type} that ends on {placement.end_date} has no such duty, or another due day"
 
 
-def _set(file: PlacementFile, rule: str, duty: dict[str, Any], decision_id: str, today: date) -> list[Say]:
+def _set(file: PlacementFile, duty: Duty, decision_id: str, today: date) -> list[Say]:
     placement = file.placement
     assert placement is not None
-    revision = 1 + max([deadline.revision for deadline in file.deadlines if deadline.rule == rule], default=0)
-    due = date.fromisoformat(duty["due"])
+    revision = 1 + max([deadline.revision for deadline in file.deadlines if deadline.rule == duty.rule], default=0)
     deadline = new(Deadline)(
-        deadline_id=f"{placement.placement_id}/{rule}/{revision}",
+        deadline_id=f"{placement.placement_id}/{duty.rule}/{revision}",
         placement_id=placement.placement_id,
         revision=revision,
-        rule=rule,
-        duty=duty["duty"],
-        owner=duty["owner"],
-        recipient=duty["recipient"],
+        rule=duty.rule,
+        duty=duty.duty,
+        owner=duty.owner,
+        recipient=duty.recipient,
         host=placement.host,
         host_name=placement.host_name,
         lead_employer=placement.lead_employer,
         trainee_id=placement.trainee_id,
         start_date=placement.start_date,
-        due=due,
-        caused_by=duty["caused_by"],
+        due=duty.due,
+        caused_by=duty.caused_by,
         decision_id=decision_id,
         set_on=today,
-        next_on=due - timedelta(days=approaching_notice(today)),
+        next_on=duty.due - timedelta(days=approaching_notice(today)),
     )
     file.deadlines.append(deadline)
     return [Say(_event(DeadlineSet, deadline), deadline.version), *_settle(file, deadline)]

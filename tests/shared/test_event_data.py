@@ -38,7 +38,12 @@ ODD: list[Any] = [
 PLACEMENT: dict[str, Any] = data_json(a_placement())
 DEADLINE: dict[str, Any] = {
     **{name: PLACEMENT[name] for name in ("placement_id", "trainee_id", "host", "host_name", "lead_employer", "start_date")},
-    "deadline_id": "p1/x/1", "duty": "contract", "owner": "host", "recipient": "trainee", "due": "2027-06-09", "decision_id": "d",
+    "deadline_id": "p1/x/1",
+    "duty": "contract",
+    "owner": "host",
+    "recipient": "trainee",
+    "due": "2027-06-09",
+    "decision_id": "d",
 }
 
 

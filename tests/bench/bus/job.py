@@ -99,14 +99,14 @@ def make_order(database_url: str, bus_url: str) -> Order:
         exchange=topology.EVENTS,
         today=TODAY.isoformat(),
         notice_days=approaching_notice(TODAY),
-        decision_id=placement_duties(event, TODAY).id,
+        decision_id=placement_duties(event, TODAY)[0].id,
         duties=tuple(duties),
     )
 
 
 def _duties_of(event: PlacementUpdated) -> list[tuple[str, dict[str, Any]]]:
     """The duties of a placement under the real policy, each with its rule."""
-    decision = placement_duties(event, TODAY)
+    decision, _ = placement_duties(event, TODAY)
     assert decision.outcome is not None
     assert len(decision.outcome["duties"]) == DUTIES
     return list(zip((because["rule"] for because in decision.body["because"]), decision.outcome["duties"], strict=True))
