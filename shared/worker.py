@@ -190,6 +190,8 @@ class Worker:
 
     def _relay(self, wait: float) -> int:
         sent = self.relay.step()
+        if not sent:
+            self._publisher.rest()
         published.labels(self.service.name).inc(sent)
         return sent
 

@@ -43,6 +43,9 @@ class Publisher(Protocol):
         :raises Exception: any doubt (a timeout, a refusal, a lost connection): the caller says all of it again.
         """
 
+    def rest(self) -> None:
+        """There is nothing to publish now: keep the connection alive."""
+
     def close(self) -> None:
         """Give the connection back."""
 

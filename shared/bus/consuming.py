@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from shared.bus import Taken
-from shared.bus.rabbitmq import LOST, connect, declare, discard
+from shared.bus.rabbitmq import LOST, connect, declare, drop, part_from
 from shared.errors import Unreachable, WrongTopology
 from shared.topology import dead_queue_of, queue_of
 
@@ -119,7 +119,7 @@ class Subscriber:
                 self._lost(error)
             finally:
                 if connection is not None:
-                    discard(connection)
+                    drop(connection)
             self._stop.wait(wait)
             wait = min(wait * 2, LONGEST_WAIT)
 
@@ -169,8 +169,7 @@ class Subscriber:
                 connection.heartbeat_check()
                 beats = time.monotonic()
         self._acknowledge()
-        for opened in self._channels.values():
-            opened.channel.close()
+        part_from(connection)
 
     def _acknowledge(self) -> None:
         while self._acknowledged:

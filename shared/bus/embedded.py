@@ -49,6 +49,9 @@ class Publisher:
             )
         crashpoint("relay.published.unconfirmed")
 
+    def rest(self) -> None:
+        """Nothing can be lost in the meantime."""
+
     def close(self) -> None:
         """Give the connection back."""
         self._connection.release()

@@ -11,10 +11,11 @@ by message and looks for answers before each. Confirms are awaited once, at the 
 import struct
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Any, NamedTuple
 
-from shared.bus.rabbitmq import connect, discard
+from shared.bus.rabbitmq import LOST, connect, drop, part_from
 from shared.crashpoints import crashpoint
 from shared.errors import Unconfirmed
 from shared.topology import EVENTS
@@ -22,6 +23,8 @@ from shared.wire import CONTENT_TYPE, Envelope
 
 CONFIRM_SECONDS = 10.0
 """How long the broker may take for the confirms of one batch."""
+LOOK_SECONDS = 0.2
+"""How often the time is looked at: less than a heartbeat's interval, because every heartbeat begins the library's wait anew."""
 WRITTEN_AT_ONCE = 512 * 1024
 BASIC_PUBLISH, BASIC = (60, 40), 60
 # content-type, delivery-mode, correlation-id, message-id, timestamp, type and app-id are there: bits 15, 12, 10, 7, 6, 5 and 3
@@ -41,6 +44,7 @@ class Publisher:
         self._last = 0
         self._awaited: set[int] = set()
         self._refused = ""
+        self._rested = 0.0
 
     def publish(self, envelopes: Sequence[Envelope]) -> None:
         """Publish in this order; returns once every message is confirmed.
@@ -56,7 +60,7 @@ class Publisher:
             crashpoint("relay.published.unconfirmed")
             self._await()
         except Exception:
-            self.close()
+            self._drop()
             raise
 
     def _open(self) -> None:
@@ -94,7 +98,7 @@ class Publisher:
                     "short of memory or disk (`rabbitmq-diagnostics alarms`). Everything is published again."
                 )
             try:
-                self._connection.drain_events(timeout=min(left, 1.0))
+                self._connection.drain_events(timeout=min(left, LOOK_SECONDS))
             except TimeoutError:
                 continue
         if self._refused:
@@ -116,11 +120,28 @@ class Publisher:
             "see `tripartite doctor`. Everything is published again."
         )
 
+    def rest(self) -> None:
+        """There is nothing to publish: keep the connection alive, or let go of one that was lost."""
+        if self._connection is None or time.monotonic() - self._rested < 1:
+            return
+        self._rested = time.monotonic()
+        try:
+            with suppress(TimeoutError):
+                self._connection.drain_events(timeout=0.001)
+            self._connection.heartbeat_check()
+        except LOST:
+            self._drop()
+
     def close(self) -> None:
         """Give the connection back; the next message opens a new one."""
-        connection, self._connection, self._channel = self._connection, None, None
-        if connection is not None:
-            discard(connection)
+        if self._connection is not None:
+            part_from(self._connection)
+        self._connection = self._channel = None
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            drop(self._connection)
+        self._connection = self._channel = None
 
 
 def frames_of(channel_id: int, envelope: Envelope, app_id: str, room: int) -> list[bytes]:

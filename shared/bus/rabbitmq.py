@@ -15,6 +15,7 @@ from shared.errors import WrongTopology
 HEARTBEAT_SECONDS = 10
 """A peer that says nothing for twice as long is taken for dead. RabbitMQ advises against less than 5."""
 CONNECT_SECONDS = 5
+CLOSE_SECONDS = 2
 WRITE_SECONDS = 10
 """A broker that takes no bytes for so long (a memory or disk alarm) is taken for away."""
 LOST: tuple[type[Exception], ...] = (AMQPError, OSError)
@@ -56,12 +57,18 @@ def tls_of(url: str) -> dict[str, Any] | None:
     }
 
 
-def discard(connection: Any) -> None:
-    """Close a connection, whatever state it is in."""
+def part_from(connection: Any) -> None:
+    """Close a connection that is well; the broker may take CLOSE_SECONDS to say that it knows."""
     try:
+        connection.connection.transport.sock.settimeout(CLOSE_SECONDS)
         connection.release()
-    except LOST:
-        connection.collect()  # it was lost already: only its socket is left
+    except (AttributeError, AMQPError, OSError):  # it was lost in the meantime, and has no transport any more
+        drop(connection)
+
+
+def drop(connection: Any) -> None:
+    """Close the socket of a connection that is in doubt, and wait for nobody: a broker that is short of memory never answers."""
+    connection.collect()
 
 
 def declare(connection: Any, service: str, types: Iterable[str]) -> None:

@@ -50,14 +50,15 @@ def hasten(by: int) -> None:
     from shared import worker
     from shared.bus import consuming, publishing, rabbitmq
 
-    for module, names in (
-        (rabbitmq, ("HEARTBEAT_SECONDS", "CONNECT_SECONDS", "WRITE_SECONDS")),
-        (publishing, ("CONFIRM_SECONDS",)),
-        (consuming, ("LONGEST_WAIT",)),
-        (worker, ("LONGEST_WAIT",)),
+    for module, name, least in (
+        (rabbitmq, "HEARTBEAT_SECONDS", 4),
+        (rabbitmq, "CONNECT_SECONDS", 1),
+        (rabbitmq, "WRITE_SECONDS", 1),
+        (publishing, "CONFIRM_SECONDS", 1),
+        (consuming, "LONGEST_WAIT", 1),
+        (worker, "LONGEST_WAIT", 1),
     ):
-        for name in names:
-            vars(module)[name] = max(1, round(vars(module)[name] / by))
+        vars(module)[name] = max(least, round(vars(module)[name] / by))
 
 
 if __name__ == "__main__":

@@ -156,6 +156,38 @@ def test_a_publisher_that_was_refused_goes_on_with_a_new_connection(declared: st
     assert channel.basic_get(topology.queue_of(NAME), auto_ack=True)[2] == b"through"
 
 
+def test_a_publisher_that_has_nothing_to_say_keeps_its_connection(
+    declared: str, channel: BlockingChannel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rabbitmq, "HEARTBEAT_SECONDS", 1)
+    opened: list[str] = []
+
+    def noted(url: str) -> object:
+        opened.append(url)
+        return rabbitmq.connect(url)
+
+    monkeypatch.setattr(publishing, "connect", noted)
+    with closing(Publisher(declared, "test")) as publisher:
+        publisher.publish([an_envelope("before")])
+        ends = time.monotonic() + 4  # longer than the broker waits for a peer that is silent
+        while time.monotonic() < ends:
+            publisher.rest()
+            time.sleep(0.05)
+        publisher.publish([an_envelope("after")])
+    assert len(opened) == 1
+
+
+def test_a_memory_alarm_is_noticed_however_often_the_broker_beats(declared: str, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rabbitmq, "HEARTBEAT_SECONDS", 1)
+    monkeypatch.setattr(publishing, "CONFIRM_SECONDS", 2.0)
+    broker.alarm(on=True)
+    try:
+        with closing(Publisher(declared, "test")) as publisher, pytest.raises(Unconfirmed, match="short of memory or disk"):
+            publisher.publish([an_envelope("waits")])
+    finally:
+        broker.alarm(on=False)
+
+
 # ---- topology ----------------------------------------------------------------------------------------------------
 
 
