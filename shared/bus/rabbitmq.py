@@ -15,9 +15,9 @@ from shared.errors import WrongTopology
 HEARTBEAT_SECONDS = 10
 """A peer that says nothing for twice as long is taken for dead. RabbitMQ advises against less than 5."""
 CONNECT_SECONDS = 5
+ANSWER_SECONDS = 10
+"""A broker that answers nothing, or takes no bytes, for so long is taken for away (a memory or disk alarm, a network that swallows)."""
 CLOSE_SECONDS = 2
-WRITE_SECONDS = 10
-"""A broker that takes no bytes for so long (a memory or disk alarm) is taken for away."""
 LOST: tuple[type[Exception], ...] = (AMQPError, OSError)
 """What tells that a connection or its channel cannot be used any more."""
 
@@ -32,9 +32,9 @@ def connect(url: str) -> Any:
         heartbeat=HEARTBEAT_SECONDS,
         connect_timeout=CONNECT_SECONDS,
         ssl=tls_of(url),
-        transport_options={"write_timeout": WRITE_SECONDS},
     )
     connection.connect()
+    connection.connection.transport.sock.settimeout(ANSWER_SECONDS)
     return connection
 
 

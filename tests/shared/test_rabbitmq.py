@@ -229,6 +229,17 @@ def test_a_broker_that_is_away_is_waited_for(clock: Clock) -> None:
     subscriber.close()
 
 
+def test_a_network_that_swallows_every_answer_is_taken_for_a_broker_that_is_away(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rabbitmq, "ANSWER_SECONDS", 1)
+    address = urlsplit(url)
+    with Proxy(address.hostname or "", address.port or 0) as proxy:
+        connection = rabbitmq.connect(proxy.proxied(url))
+        proxy.black_hole("down")
+        with pytest.raises(OSError, match="timed out"):
+            rabbitmq.declare(connection, NAME, TYPES)
+        rabbitmq.drop(connection)
+
+
 # ---- messages that kill ------------------------------------------------------------------------------------------
 
 
