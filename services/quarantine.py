@@ -24,11 +24,12 @@ from sqlalchemy.orm import Session
 from shared import inbox
 from shared.config import read_config
 from shared.consumer import LONGEST_REASON, is_outage
-from shared.database import add_new, missing_migrations, open_database, transaction
+from shared.database import missing_migrations, open_database, transaction
 from shared.errors import MalformedEvent, MissingMigration, Refused, UnknownResource, Unreachable
 from shared.inbox import InboxRow, QuarantineAudit, QuarantineRow
 from shared.wire import Message, parse_json, read_message
 from shared.worker import Service, clock_of
+from shared.writing import add_new
 
 Data = dict[str, Any]
 GONE = "The message is not in the quarantine any more: somebody else has dealt with it; `tripartite quarantine list --audit` says who."

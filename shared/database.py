@@ -3,7 +3,7 @@
 PostgreSQL in production, SQLite embedded; the services do not see which. Three things differ, and all three stand here:
 
 * **Locks.** SQLite has one writer. On PostgreSQL :func:`hold` makes those wait who work on the same subject, and nobody else.
-* **Writing.** :func:`write` and :func:`add_new` write a whole batch in one statement a table (``unnest`` on PostgreSQL).
+* **Writing** a whole batch in one statement a table: shared/writing.py.
 * **The clock.** Leases are cut off by the database's clock (:class:`from_now`), so workers on machines that disagree do no harm.
 
 SQLite is used as its documentation asks of a program that must not lose a commit: every transaction begins ``IMMEDIATE`` (no lock
@@ -12,33 +12,25 @@ is upgraded half way), waits for others up to BUSY_SECONDS, and syncs fully. The
 """
 
 import hashlib
-import json
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache, lru_cache
-from operator import itemgetter
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import sqlalchemy
-from sqlalchemy import JSON, DateTime, Engine, MetaData, Table, create_engine, event, text
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import DateTime, Engine, MetaData, create_engine, event, text
 from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import DeclarativeBase, MappedAsDataclass, Session, configure_mappers
-from sqlalchemy.orm.attributes import instance_state, manager_of_class
+from sqlalchemy.orm import DeclarativeBase, MappedAsDataclass, Session
 from sqlalchemy.sql.functions import GenericFunction
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import TypeDecorator
 
 from shared.errors import Unreachable
 
 HOUSE = Path(__file__).parent.parent
 BUSY_SECONDS = 15
 CONNECT_SECONDS = 5
-Fields = ParamSpec("Fields")
-Mapped = TypeVar("Mapped")
 
 
 class Base(MappedAsDataclass, DeclarativeBase):
@@ -135,7 +127,10 @@ def hold(session: Session, names: Iterable[str], *, shared: Iterable[str] = ()) 
     for function, wanted in (("pg_advisory_xact_lock_shared", shared), ("pg_advisory_xact_lock", names)):
         keys = sorted({_lock_key(name) for name in wanted})
         if keys:
-            session.execute(text(f"SELECT {function}(key) FROM unnest(CAST(:keys AS bigint[])) AS key"), {"keys": _array(keys)})  # noqa: S608 (one of two names above)
+            session.execute(
+                text(f"SELECT {function}(key) FROM unnest(CAST(:keys AS bigint[])) AS key"),  # noqa: S608 (one of the two names above)
+                {"keys": f"{{{','.join(map(str, keys))}}}"},
+            )
 
 
 def hold_if_free(session: Session, name: str) -> bool:
@@ -147,119 +142,6 @@ def hold_if_free(session: Session, name: str) -> bool:
 
 def _lock_key(name: str) -> int:
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), signed=True)
-
-
-# ---- writing ------------------------------------------------------------------------------------------------------
-
-
-@cache
-def _new(mapped: Any) -> Callable[..., Any]:
-    configure_mappers()
-    make = manager_of_class(mapped).new_instance
-    defaults = {column.name: column.default and column.default.arg for column in mapped.__table__.columns}
-
-    def made(**values: Any) -> Any:
-        row = make()
-        vars(row).update(defaults, **values)
-        return row
-
-    return made
-
-
-def new(mapped: Callable[Fields, Mapped]) -> Callable[Fields, Mapped]:
-    """The constructor of a mapped class for rows by the thousand, at a quarter of the cost: filled in as those that are loaded."""
-    return _new(mapped)
-
-
-def write(session: Session, rows: Iterable[Any]) -> None:
-    """Write the new and the changed among these mapped rows, each table in one statement. The session lets go of them."""
-    by_class: dict[type[Any], list[Any]] = defaultdict(list)
-    for row in {id(row): row for row in rows}.values():
-        state = instance_state(row)
-        if state.key is None or state.modified:
-            by_class[type(row)].append(row)
-            if state.session is not None:
-                session.expunge(row)
-    for mapped, theirs in by_class.items():
-        table: Table = mapped.__table__
-        names = tuple(column.name for column in table.columns)
-        values = zip(*(_values(row, names) for row in theirs), strict=True)
-        _insert(session, table, dict(zip(names, values, strict=True)), replaces=True)
-
-
-def _values(row: Any, names: tuple[str, ...]) -> tuple[Any, ...]:
-    try:
-        return tuple(itemgetter(*names)(vars(row)))
-    except KeyError:  # a default that nobody has asked for yet
-        return tuple(getattr(row, name) for name in names)
-
-
-def add_new(session: Session, mapped: type[Any], unique: str, columns: Mapping[str, Any]) -> set[Any]:
-    """Add the rows that are not there yet, in one statement; returns those of their keys that were new.
-
-    :param unique: the column that says whether a row is there.
-    :param columns: the rows, column by column: a sequence each.
-    """
-    return _insert(session, mapped.__table__, columns, new_by=unique) if columns[unique] else set()
-
-
-def _insert(session: Session, table: Table, columns: Mapping[str, Sequence[Any]], *, replaces: bool = False, new_by: str = "") -> set[Any]:
-    """Insert rows, given column by column; of those that are there already the columns are replaced, or they are left alone."""
-    if session.get_bind().dialect.name == "postgresql":
-        statement, binds = _unnest(table, session.get_bind().dialect, tuple(columns), replaces, new_by)
-        arrays = tuple(_array([bind(value) for value in columns[name]] if bind else columns[name]) for name, bind in binds)
-        found = session.connection().exec_driver_sql(statement, arrays)
-        return {row[0] for row in found} if new_by else set()
-    insert = sqlite.insert(table)
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    if replaces:
-        session.execute(insert.on_conflict_do_update(set_={name: insert.excluded[name] for name in columns}), rows)
-        return set()
-    added = insert.on_conflict_do_nothing(index_elements=[new_by]).returning(table.columns[new_by])
-    return set(session.scalars(added, rows))
-
-
-@cache
-def _unnest(
-    table: Table, dialect: Dialect, names: tuple[str, ...], replaces: bool, new_by: str
-) -> tuple[str, list[tuple[str, Callable[[Any], Any] | None]]]:
-    """PostgreSQL's quickest way in for many rows, one array a column: the statement, and how each column's values are bound."""
-    quoted = {column.name: dialect.identifier_preparer.quote(column.name) for column in table.columns}
-    arrays = ", ".join(f"%s::{dialect.type_compiler_instance.process(table.columns[name].type)}[]" for name in names)
-    statement = f"INSERT INTO {table.name} ({', '.join(quoted[name] for name in names)}) SELECT * FROM unnest({arrays})"  # noqa: S608
-    if replaces:
-        keys = ", ".join(quoted[column.name] for column in table.primary_key)
-        changed = ", ".join(f"{quoted[name]} = EXCLUDED.{quoted[name]}" for name in names if not table.columns[name].primary_key)
-        statement += f" ON CONFLICT ({keys}) DO UPDATE SET {changed}"
-    else:
-        statement += f" ON CONFLICT ({quoted[new_by]}) DO NOTHING RETURNING {quoted[new_by]}"
-    return statement, [(name, _binds(table.columns[name].type, dialect)) for name in names]
-
-
-def _binds(type_: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
-    """How a value of this type is made ready for an array; None where it is ready as it is."""
-    if isinstance(type_, JSON):
-        return json.dumps
-    process = type_.bind_processor(dialect) if isinstance(type_, TypeDecorator) else None
-    return lru_cache(maxsize=1024)(process) if process else None  # a batch says the same time again and again
-
-
-def _array(values: Sequence[Any]) -> str:
-    """An array as PostgreSQL reads it. The driver's own way takes longer than everything else about a batch."""
-    try:
-        joined = "\0".join(values)  # no text holds this character: PostgreSQL has none
-    except TypeError:
-        return f"{{{','.join(map(_element, values))}}}"
-    return '{"' + joined.replace("\\", "\\\\").replace('"', '\\"').replace("\0", '","') + '"}'
-
-
-@lru_cache(maxsize=4096, typed=True)
-def _element(value: Any) -> str:
-    if value is None:
-        return "NULL"
-    if isinstance(value, str):
-        return _array([value])[1:-1]
-    return f'"\\\\x{value.hex()}"' if isinstance(value, bytes) else f'"{value}"'
 
 
 # ---- migrations ---------------------------------------------------------------------------------------------------

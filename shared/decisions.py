@@ -16,12 +16,13 @@ from functools import lru_cache
 from sqlalchemy import Text, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from shared.database import Base, UtcDateTime, add_new
+from shared.database import Base, UtcDateTime
 from shared.errors import UnknownDecision
 from shared.policies import policy_from_canonical
 from shared.policies.facts import Code, read_facts
 from shared.policies.policy import Policy
 from shared.rules import Decision, decide
+from shared.writing import add_new
 
 
 class EditionRow(Base):

@@ -15,8 +15,9 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Integer, LargeBinary, Text, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from shared.database import Base, UtcDateTime, add_new, new, write
+from shared.database import Base, UtcDateTime
 from shared.wire import Message
+from shared.writing import add_new, new, write
 
 
 class InboxRow(Base):

@@ -19,8 +19,9 @@ from sqlalchemy import BigInteger, Engine, Integer, Text, delete, func, insert, 
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from shared.crashpoints import crashpoint
-from shared.database import Base, UtcDateTime, add_new, from_now, transaction
+from shared.database import Base, UtcDateTime, from_now, transaction
 from shared.wire import Envelope, Message
+from shared.writing import add_new
 
 LEASED_AT_ONCE = 20
 """How many batches a relay leases in one go."""

@@ -25,10 +25,11 @@ from shared import outbox
 from shared.bus import Subscriber, open_publisher, open_subscriber
 from shared.config import Config
 from shared.consumer import Consumer, is_outage
-from shared.database import hold, migrate, missing_migrations, open_database, write
+from shared.database import hold, migrate, missing_migrations, open_database
 from shared.errors import MissingMigration, Unreachable
 from shared.events import Event
 from shared.wire import Message, say
+from shared.writing import write
 
 LONDON = ZoneInfo("Europe/London")
 IDLE_SECONDS = 0.1

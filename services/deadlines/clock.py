@@ -13,8 +13,9 @@ from services.deadlines.consumers import Known
 from services.deadlines.decisions import clock_struck
 from services.deadlines.models import Deadline
 from shared.crashpoints import crashpoint
-from shared.database import hold, hold_if_free, transaction, write
+from shared.database import hold, hold_if_free, transaction
 from shared.worker import Say, Worker, today
+from shared.writing import write
 
 
 def tick(worker: Worker, now: datetime) -> int:

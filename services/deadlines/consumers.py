@@ -26,9 +26,9 @@ class Known:
     def __init__(self, session: Session, placement_ids: Iterable[str], alert_keys: Iterable[str] = ()) -> None:
         self._session = session
         self.files: dict[str, decisions.PlacementFile] = defaultdict(decisions.PlacementFile)
-        receipts = session.scalars(select(AlertReceipt).where(AlertReceipt.alert_key.in_(set(alert_keys))))
+        asked, wanted = set(alert_keys), set(placement_ids)
+        receipts = session.scalars(select(AlertReceipt).where(AlertReceipt.alert_key.in_(asked))) if asked else ()
         self.receipts = {receipt.alert_key: receipt for receipt in receipts}
-        wanted = set(placement_ids)
         for placement in session.scalars(select(Placement).where(Placement.placement_id.in_(wanted))):
             self.files[placement.placement_id].placement = placement
         for deadline in session.scalars(select(Deadline).where(Deadline.placement_id.in_(wanted)).order_by(Deadline.revision)):

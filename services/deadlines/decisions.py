@@ -11,7 +11,6 @@ from functools import lru_cache
 from typing import Any
 
 from services.deadlines.models import Deadline, Document, Placement
-from shared.database import new
 from shared.decisions import standing
 from shared.event_data import names_of
 from shared.events import (
@@ -29,6 +28,7 @@ from shared.policies import load_policies
 from shared.policies.facts import read_facts
 from shared.rules import Decision
 from shared.worker import Say
+from shared.writing import new
 
 POLICY = "placement-deadlines"
 TARGETS = "on-time-targets"

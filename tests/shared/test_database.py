@@ -64,7 +64,7 @@ def test_missing_migrations_are_said_in_a_sentence(tmp_path: Path) -> None:
     migrate(engine, "eligibility")
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
-    assert "is at migration 0000, the code needs 0001" in missing_migrations(engine, "eligibility")
+    assert "is at migration 0000, the code needs 0002" in missing_migrations(engine, "eligibility")
     engine.dispose()
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from sqlalchemy import JSON, Boolean, Engine, LargeBinary, MetaData, Numeric, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
-from shared.database import UtcDateTime, add_new, from_now, hold, new, open_database, transaction, write
+from shared.database import UtcDateTime, from_now, hold, open_database, transaction
+from shared.writing import add_new, new, write
 from tests.nodes import Database
 
 
