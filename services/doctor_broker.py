@@ -10,6 +10,7 @@ Read :func:`examined_broker` first, then the two lists at the end.
 import base64
 import json
 import logging
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,7 @@ from pika.exceptions import AMQPError, ChannelClosedByBroker
 from services.contract import hears
 from services.doctor import Checks, Finding, Verdict, counted, looked, ok, unknown, wrong
 from shared import topology
+from shared.bus.rabbitmq import tls_of
 from shared.config import Config
 from shared.errors import Unreachable
 from shared.topology import EVENTS, UNROUTED, Exchange, dead_exchange_of, dead_queue_of, queue_of
@@ -73,7 +75,7 @@ class BrokerAs:
         if self.url not in self.connections:
             try:
                 self.connections[self.url] = pika.BlockingConnection(self.parameters)
-            except (AMQPError, OSError) as error:
+            except (AMQPError, OSError, ValueError) as error:
                 reason = str(error) or repr(error)
                 self.connections[self.url] = Unreachable(
                     f"{self.place} does not let us in within {CONNECT_SECONDS:.0f} s ({reason}); see that RabbitMQ runs there "
@@ -87,7 +89,12 @@ class BrokerAs:
     @property
     def parameters(self) -> pika.URLParameters:
         """How to connect: once, and not for long. The virtual host is read as the workers read it."""
-        parameters = pika.URLParameters(self.url)
+        parameters = pika.URLParameters(self.url.partition("?")[0])
+        if tls := tls_of(self.url):
+            context = ssl.create_default_context(cafile=tls["ca_certs"])
+            if tls["certfile"]:
+                context.load_cert_chain(tls["certfile"], tls["keyfile"])
+            parameters.ssl_options = pika.SSLOptions(context, tls["server_hostname"])
         parameters.virtual_host = self.vhost
         parameters.heartbeat = HEARTBEAT_SECONDS
         parameters.connection_attempts = 1

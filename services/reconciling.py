@@ -132,7 +132,7 @@ def _count(side: Side, shared: frozenset[str]) -> int:
 
 def _said(side: Side, young: timedelta) -> Iterator[list[Said]]:
     """What stands in an outbox now, by the chunk; what is put back meanwhile stands behind, and is not read again."""
-    columns = (OutboxRow.batch, OutboxRow.number, OutboxRow.key, OutboxRow.type, OutboxRow.said_at)
+    columns = (OutboxRow.batch, OutboxRow.number, OutboxRow.key, OutboxRow.type, OutboxRow.stored_at)
     with told_transaction(side.engine) as session:
         last = session.scalar(select(func.max(OutboxRow.batch))) or 0
     place = (0, 0)
@@ -145,7 +145,7 @@ def _said(side: Side, young: timedelta) -> Iterator[list[Said]]:
             now = _now(session)
         if not rows:
             return
-        yield [Said(row.key, row.type, row.batch in waiting or abs(now - row.said_at) < young) for row in rows]
+        yield [Said(row.key, row.type, row.batch in waiting or abs(now - row.stored_at) < young) for row in rows]
         place = (rows[-1].batch, rows[-1].number)
 
 

@@ -11,6 +11,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
+from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -59,18 +60,25 @@ def work(worker: Worker, say: Callable[[str], None]) -> None:
     stop.wait()
     for thread in threads:
         thread.join()
-    worker.finish()
+    worker.close()
     if health is not None:
         health.shutdown()
-    worker.close()
     say(f"{worker.service.name} has stopped.")
 
 
 # ---- health -------------------------------------------------------------------------------------------------------
 
 
+class _Server(ThreadingMixIn, WSGIServer):
+    """A thread for each probe: one that says nothing, or asks while the database is away, holds up no other."""
+
+    daemon_threads = True
+
+
 class _Quiet(WSGIRequestHandler):
     """Probes are not for the log."""
+
+    timeout = 5
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -81,7 +89,7 @@ def _health_server(worker: Worker) -> WSGIServer | None:
     if config.health_port is None:
         return None
     try:
-        server = make_server(config.host, config.health_port, _answers(worker), handler_class=_Quiet)
+        server = make_server(config.host, config.health_port, _answers(worker), _Server, _Quiet)
     except OSError as error:
         raise Unreachable(f"{config.host}:{config.health_port} cannot be listened on ({error}); set TRIPARTITE_HEALTH_PORT.") from error
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()

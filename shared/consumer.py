@@ -3,12 +3,13 @@
 * A batch that fails is tried again message by message, so that only the poison one suffers: it is kept raw in the quarantine.
 * A message that came back ALONE_AFTER times, because workers died on it or beside it, is handled alone, and such messages in random
   order: so the one that kills is not always in front of the others.
-* An outage of the database is nobody's fault: the batch is held, and tried again.
+* An outage of the database is nobody's fault: the batch is held, and tried again; given back to the queue if it lasts.
 
 Read :meth:`Consumer.step` first, then :meth:`Consumer.take_in`.
 """
 
 import random
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -30,13 +31,19 @@ if TYPE_CHECKING:
 
 ALONE_AFTER = 3
 LONGEST_REASON = 2_000
+HELD_AT_MOST = 600.0
+"""Seconds that a batch is held through an outage; RabbitMQ closes the channel of a consumer that has not answered for 30 minutes."""
+BEYOND_A_LIMIT = "54"
+"""PostgreSQL's class of errors (SQLSTATE) for what is too large for an index or a row: the message is at fault."""
 log = structlog.get_logger()
 heard = Counter("tripartite_heard", "Messages taken from the queue, by what became of them", ["service", "result"])
 
 
 def is_outage(error: Exception) -> bool:
     """Whether the database, and not a message, is at fault; nothing is quarantined for that."""
-    return isinstance(error, DBAPIError) and not isinstance(error, IntegrityError | DataError)
+    if not isinstance(error, DBAPIError) or isinstance(error, IntegrityError | DataError):
+        return False
+    return not str(getattr(error.orig, "sqlstate", None) or "").startswith(BEYOND_A_LIMIT)
 
 
 class Consumer:
@@ -45,31 +52,40 @@ class Consumer:
     def __init__(self, service: "Service", engine: Engine, relay: outbox.Relay) -> None:
         self._service, self._engine, self._relay = service, engine, relay
         self._held: list[Taken] = []
+        self._held_since = 0.0
         self._one_by_one = False
 
     def step(self, subscriber: Subscriber, limit: int, wait: float, clock: Callable[[], datetime]) -> int:
         """Take a batch and have done with it; returns how many messages it had. Waits up to ``wait`` seconds for the first."""
         if not self._held:
-            self._held = subscriber.take(limit, wait)
+            self._held, self._held_since = subscriber.take(limit, wait), time.monotonic()
             self._one_by_one = any(taken.dead or taken.deliveries >= ALONE_AFTER for taken in self._held)
             if self._one_by_one:
                 random.shuffle(self._held)
         now, count = clock(), len(self._held)
         if count and not self._one_by_one:
             self._one_by_one = not self._together(self._held, now)
-        if count and not self._one_by_one:
-            crashpoint("consumer.committed.unacknowledged")
-            done, self._held = self._held, []
-            subscriber.done(done)
+            if not self._one_by_one:
+                crashpoint("consumer.committed.unacknowledged")
+                done, self._held = self._held, []
+                subscriber.done(done)
         while self._held:
             self._alone(self._held[0], now)
             subscriber.done_alone(self._held.pop(0))
         return count
 
+    def holds_too_long(self) -> bool:
+        """Whether it has held its batch for so long that the broker would soon take it for dead."""
+        return bool(self._held) and time.monotonic() - self._held_since > HELD_AT_MOST
+
+    def let_go(self) -> None:
+        """Forget the batch: it was given back to the queue."""
+        self._held = []
+
     def _together(self, batch: Sequence[Taken], now: datetime) -> bool:
         """Take in a batch in one transaction; False if something in it prevents that."""
         try:
-            self._take_in([self._read(taken) for taken in batch], now)
+            self.take_in([self._read(taken) for taken in batch], now)
         except Exception as error:
             if is_outage(error):
                 raise
@@ -81,11 +97,11 @@ class Consumer:
         """Take in one message; whatever prevents that puts it into the quarantine."""
         read = self._read(taken)
         try:
-            self._take_in([read], now)
+            self.take_in([read], now)
         except Exception as error:
             if is_outage(error):
                 raise
-            self._take_in([Unusable(taken.body, f"the handler failed: {error!r}")], now)
+            self.take_in([Unusable(taken.body, f"the handler failed: {error!r}")], now)
         crashpoint("consumer.alone.unacknowledged")
 
     def _read(self, taken: Taken) -> "Message | Unusable | None":
@@ -98,30 +114,28 @@ class Consumer:
             return None
         except MalformedEvent as error:
             return Unusable(taken.body, str(error))
+        except Exception as error:  # whatever a reader stumbles over, it must not stop the loop
+            return Unusable(taken.body, f"it cannot be read: {error!r}")
         return message if type(message.data) in self._service.consumers else None
 
-    def _take_in(self, batch: "Sequence[Message | Unusable | None]", now: datetime) -> None:
+    def take_in(self, batch: "Sequence[Message | Unusable | None]", now: datetime) -> None:
+        """Read, decide, write: one transaction holds the inbox rows, the effects, the outbox rows and the quarantine of a whole batch."""
         messages = [read for read in batch if isinstance(read, Message)]
         unusable = [read for read in batch if isinstance(read, Unusable)]
-        self.take_in(messages, now, unusable)
-        for result, count in (("skipped", len(batch) - len(messages) - len(unusable)), ("quarantined", len(unusable))):
-            heard.labels(self._service.name, result).inc(count)
-        for each in unusable:  # what the message says, and what a handler says of it, is not for logs
-            log.error("message.quarantined", service=self._service.name, fingerprint=inbox.fingerprint_of(each.body))
-
-    def take_in(self, messages: Sequence[Message], now: datetime, unusable: "Sequence[Unusable]" = ()) -> None:
-        """Read, decide, write: one transaction holds the inbox rows, the effects, the outbox rows and the quarantine of a whole batch."""
         with transaction(self._engine) as session:
             self._service.hold(session, messages)
             fresh = inbox.take_in(session, messages, now)
             said = self._service.handle(session, fresh, now, self._relay)
             for each in unusable:
                 inbox.quarantine(session, each.body, each.reason[:LONGEST_REASON], now)
-            session.flush()
             crashpoint("consumer.handled.uncommitted")
         self._relay.hand_over(said)
-        heard.labels(self._service.name, "handled").inc(len(fresh))
-        heard.labels(self._service.name, "known-or-stale").inc(len(messages) - len(fresh))
+        for each in unusable:  # what the message says, and what a handler says of it, is not for logs
+            log.error("message.quarantined", service=self._service.name, fingerprint=inbox.fingerprint_of(each.body))
+        skipped = len(batch) - len(messages) - len(unusable)
+        became = {"handled": len(fresh), "known-or-stale": len(messages) - len(fresh), "quarantined": len(unusable), "skipped": skipped}
+        for result, count in became.items():
+            heard.labels(self._service.name, result).inc(count)
 
 
 class Unusable(NamedTuple):

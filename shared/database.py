@@ -30,7 +30,17 @@ from shared.errors import Unreachable
 
 HOUSE = Path(__file__).parent.parent
 BUSY_SECONDS = 15
-CONNECT_SECONDS = 5
+POSTGRESQL = {
+    "application_name": "tripartite",
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+    "options": "-c lock_timeout=20s -c idle_in_transaction_session_timeout=60s"
+    " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
+}
+"""A peer that the network has swallowed is given up within half a minute, on both sides: a lost worker holds no lock for hours."""
 
 
 class Base(MappedAsDataclass, DeclarativeBase):
@@ -83,8 +93,7 @@ def open_database(url: str) -> Engine:
     """
     if not url.startswith("sqlite"):
         # a connection that the server has dropped is replaced before it is used; parameters are not for logs
-        connect = {"connect_timeout": CONNECT_SECONDS, "application_name": "tripartite"}
-        return create_engine(url, connect_args=connect, pool_pre_ping=True, hide_parameters=True)
+        return create_engine(url, connect_args=POSTGRESQL, pool_pre_ping=True, hide_parameters=True)
     made = make_url(url)
     if made.database:
         try:

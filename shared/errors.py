@@ -21,7 +21,8 @@
     └── Unreachable                 a broker, database or server that is needed does not answer, or not as agreed; exit code 3
         ├── WrongTopology           the broker has a queue or exchange that is not as shared/topology.py has it
         ├── MissingMigration        the database is not at the migration that the code needs
-        └── Unconfirmed             the broker did not confirm what was published; all of it is published again
+        ├── Unconfirmed             the broker did not confirm what was published; all of it is published again
+        └── LeaseLost               a relay was so slow that another took over; nothing is lost by it
 
 Errors of the outside world (SQLAlchemy's, kombu's) are left as they are: an outage is retried, not renamed.
 """
@@ -154,3 +155,7 @@ class MissingMigration(Unreachable):
 
 class Unconfirmed(Unreachable):
     """The broker refused, returned or did not confirm what was published. It is published again."""
+
+
+class LeaseLost(Unreachable):
+    """A relay took longer than its lease, and another has taken over what it was publishing."""

@@ -111,7 +111,7 @@ def _plain_string(value: Any) -> Any:
 
 
 def _plain_date(value: Any) -> Any:
-    if type(value) is not str or not re.fullmatch("[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])", value):
+    if type(value) is not str or not re.fullmatch("[1-9][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])", value):
         raise _NotPlain  # the last days of a month are for the schema
     return date.fromisoformat(value)
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import BigInteger, Integer, LargeBinary, Text, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from shared.database import Base, UtcDateTime
@@ -87,8 +88,8 @@ def take_in(session: Session, messages: Sequence[Message], now: datetime) -> lis
     for message in messages:
         once.setdefault(message.key, message)
     types = [message.data.type for message in once.values()]
-    new = add_new(session, InboxRow, "key", {"key": [*once], "type": types, "heard_at": [now] * len(once)})
-    fresh = [message for key, message in once.items() if key in new]
+    added = add_new(session, InboxRow, "key", {"key": [*once], "type": types, "heard_at": [now] * len(once)})
+    fresh = [message for key, message in once.items() if key in added]
     streams = {message.data.stream for message in fresh if message.data.newer_wins}
     marks = {mark.stream: mark for mark in session.scalars(select(InboxMark).where(InboxMark.stream.in_(streams)))} if streams else {}
     handled = [message for message in fresh if not message.data.newer_wins or _advances(marks, message)]
@@ -115,10 +116,7 @@ def fingerprint_of(body: bytes) -> str:
 
 def quarantine(session: Session, body: bytes, reason: str, now: datetime) -> None:
     """Keep a message that could not be handled; the same one again is counted."""
-    fingerprint = fingerprint_of(body)
-    row = session.get(QuarantineRow, fingerprint)
-    if row is None:
-        session.add(QuarantineRow(fingerprint=fingerprint, body=body, reason=reason, first_at=now, last_at=now))
-    else:
-        row.reason, row.last_at, row.times = reason, now, row.times + 1
-    session.flush()
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    kept = insert(QuarantineRow).values(fingerprint=fingerprint_of(body), body=body, reason=reason, first_at=now, last_at=now, times=1)
+    again = {"reason": reason, "last_at": now, "times": QuarantineRow.times + 1}
+    session.execute(kept.on_conflict_do_update(index_elements=[QuarantineRow.fingerprint], set_=again))

@@ -13,13 +13,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Engine, Integer, Text, delete, func, insert, literal, select, tuple_, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from shared.crashpoints import crashpoint
 from shared.database import Base, UtcDateTime, from_now, transaction
+from shared.errors import LeaseLost
 from shared.wire import Envelope, Message
 from shared.writing import add_new
 
@@ -32,7 +33,7 @@ HANDED_AT_ONCE = 4
 
 
 class OutboxRow(Base):
-    """A message that this service says: the ``number``-th of a batch."""
+    """A message that this service says: the ``number``-th of a batch. ``said_at`` is its own time, which may be of long ago."""
 
     __tablename__ = "outbox"
     batch: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
@@ -43,6 +44,7 @@ class OutboxRow(Base):
     body: Mapped[str] = mapped_column(Text)
     said_at: Mapped[datetime] = mapped_column(UtcDateTime)
     correlation_id: Mapped[str]
+    stored_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class OutboxBatch(Base):
@@ -89,6 +91,7 @@ def add(session: Session, messages: Sequence[Message], now: datetime, relay: "Re
         "batch": [batch.batch] * len(envelopes),
         "number": range(len(envelopes)),
         "subject": [message.data.subject for message in once],
+        "stored_at": [now] * len(envelopes),
         **dict(zip(Envelope._fields, zip(*envelopes, strict=True), strict=True)),
     }
     new = add_new(session, OutboxRow, "key", columns)
@@ -145,6 +148,8 @@ class Relay:
         count = 0
         try:
             for part in parts:
+                if count:
+                    self._renew(batches)
                 self.publish(part)
                 count += len(part)
         except Exception:
@@ -156,16 +161,30 @@ class Relay:
         return count
 
     def _lease(self) -> list[int]:
-        """The oldest batches that nobody holds; those that failed before come last, so that they hold up no others."""
+        """The oldest batches that nobody holds and that did not fail yet; else one that did, alone, so that it takes no others with it."""
         free = OutboxBatch.leased_until.is_(None) | (OutboxBatch.leased_until < from_now(0))
-        oldest = select(OutboxBatch.batch).where(free).order_by(OutboxBatch.attempts, OutboxBatch.batch).limit(LEASED_AT_ONCE)
-        leased = (
-            update(OutboxBatch)
-            .where(OutboxBatch.batch.in_(oldest.with_for_update(skip_locked=True)))
-            .values(lease_token=self.token, leased_until=from_now(self.lease_seconds), attempts=OutboxBatch.attempts + 1)
-        )
+        oldest = select(OutboxBatch.batch).where(free).order_by(OutboxBatch.attempts, OutboxBatch.batch).with_for_update(skip_locked=True)
         with transaction(self.engine) as session:
-            return sorted(session.scalars(leased.returning(OutboxBatch.batch)))
+            for wanted in (oldest.where(OutboxBatch.attempts == 0).limit(LEASED_AT_ONCE), oldest.limit(1)):
+                leased = update(OutboxBatch).where(OutboxBatch.batch.in_(wanted)).values(**self._mine, attempts=OutboxBatch.attempts + 1)
+                if batches := sorted(session.scalars(leased.returning(OutboxBatch.batch))):
+                    return batches
+        return []
+
+    @property
+    def _mine(self) -> dict[str, Any]:
+        """What says that a batch is this relay's, until the lease runs out."""
+        return {"lease_token": self.token, "leased_until": from_now(self.lease_seconds)}
+
+    def _renew(self, batches: Sequence[int]) -> None:
+        """Hold them for another while; there is more to publish.
+
+        :raises LeaseLost: another relay has taken them over, because this one was too slow.
+        """
+        with transaction(self.engine) as session:
+            held = update(OutboxBatch).where(OutboxBatch.batch.in_(batches), OutboxBatch.lease_token == self.token).values(**self._mine)
+            if len(session.scalars(held.returning(OutboxBatch.batch)).all()) < len(batches):
+                raise LeaseLost("Another relay has taken over what this one was publishing; it took longer than TRIPARTITE_LEASE_SECONDS.")
 
     def _stored(self, batches: Sequence[int]) -> Iterator[list[Envelope]]:
         """The messages of these batches, so many at once, each read in a transaction of its own."""
@@ -191,7 +210,7 @@ class Relay:
         However long the process was away: what was in flight when it died may be as old as that.
         """
         waiting = select(OutboxBatch.batch)
-        published = select(OutboxRow.batch, func.max(OutboxRow.said_at), literal(0)).where(OutboxRow.batch.not_in(waiting))
+        published = select(OutboxRow.batch, func.max(OutboxRow.stored_at), literal(0)).where(OutboxRow.batch.not_in(waiting))
         with transaction(self.engine) as session:
             session.execute(update(OutboxBatch).values(lease_token=None, leased_until=None))
             session.execute(insert(OutboxBatch).from_select(["batch", "said_at", "attempts"], published.group_by(OutboxRow.batch)))

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 from prometheus_client import Counter
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -131,6 +131,7 @@ class Worker:
         hearers = {f"hear.{place}": partial(self._hear, consumer) for place, consumer in enumerate(self.consumers, start=1)}
         chores = {chore.__name__: partial(self._chore, chore) for chore in service.chores}
         self.parts: dict[str, Callable[[float], int]] = {"relay": self._relay, **hearers, **chores}
+        self._resting = False
         self.beats: dict[str, datetime] = {}
         self.troubles: dict[str, str] = {}
         if config.embedded:
@@ -201,7 +202,21 @@ class Worker:
         return 1 if self.config.embedded or self.engine.dialect.name == "sqlite" else 2
 
     def _hear(self, consumer: Consumer, wait: float) -> int:
-        return consumer.step(self._subscriber, self.config.batch, wait, self.clock) if self._subscriber else 0
+        if self._subscriber is None:
+            return 0
+        if self._resting:
+            with self.engine.connect() as connection:
+                connection.execute(text("SELECT 1"))
+            self._resting = False
+            self._subscriber.wake()
+        try:
+            return consumer.step(self._subscriber, self.config.batch, wait, self.clock)
+        except Exception as error:
+            if is_outage(error) and consumer.holds_too_long():
+                consumer.let_go()
+                self._resting = True
+                self._subscriber.rest()
+            raise
 
     def _chore(self, chore: "Chore", wait: float) -> int:
         return chore(self, self.clock())
@@ -233,17 +248,17 @@ class Worker:
         """Say events that no message caused, within the caller's transaction."""
         outbox.add(session, [say(saying.event, self.service.source, now, saying.sequence) for saying in sayings], now)
 
-    def finish(self) -> None:
-        """Publish what this process has committed, if the broker is there; else another relay does, once the lease has run out."""
+    def close(self) -> None:
+        """Publish what this process has committed, and give back the connections.
+
+        If the broker is away, another relay publishes it, once the lease has run out.
+        """
+        if self._subscriber is not None:
+            self._subscriber.close()
         try:
             self.relay.finish()
         except Exception as error:
             log.warning("relay.unfinished", service=self.service.name, error=str(error))
-
-    def close(self) -> None:
-        """Give back the connections."""
-        if self._subscriber is not None:
-            self._subscriber.close()
         self._publisher.close()
         self.engine.dispose()
 

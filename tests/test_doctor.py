@@ -56,7 +56,7 @@ def set_up(url: str, service: str) -> None:
     """What a worker declares when it starts."""
     connection = connect(url)
     declare(connection, service, [event.type for event in hears(service)])
-    connection.release()
+    connection.close()
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import structlog
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
@@ -27,6 +28,7 @@ from shared.database import from_now, transaction
 from shared.events import AlertSent
 from shared.worker import Say, Worker
 
+log = structlog.get_logger()
 MOST_ATTEMPTS = 5
 """An alert whose sender died this often waits for a person."""
 
@@ -114,8 +116,8 @@ def deliver(worker: Worker, now: datetime) -> int:
         crashpoint("alert.sent.unmarked")
         give_back(worker, token, away)
         mark(worker, token, refused, now)
-        for error in away.values():
-            raise error
+        if away:
+            raise next(iter(away.values()))
     return done + len(claimed) + unworded
 
 
@@ -193,7 +195,7 @@ def give_back(worker: Worker, token: str, channels: Collection[str]) -> None:
         return
     with transaction(worker.engine) as session:
         for alert in session.scalars(select(Alert).where(Alert.token == token, Alert.channel.in_(set(channels))).with_for_update()):
-            alert.status, alert.attempts, alert.token = "unknown", alert.attempts - 1, None
+            alert.status, alert.attempts, alert.token = "unknown", alert.attempts - 1, str(uuid.uuid4())
 
 
 # ---- what is in doubt --------------------------------------------------------------------------------------------
@@ -208,12 +210,17 @@ def settle_claims(worker: Worker, now: datetime, *, at_start: bool = False) -> i
     if not doubtful:
         return 0
     found: set[str] = set()
+    away: set[str] = set()
     for channel, sender in senders_of(worker).items():
-        found |= sender.find({alert.alert_key for alert in doubtful if alert.channel == channel})
+        try:
+            found |= sender.find({alert.alert_key for alert in doubtful if alert.channel == channel})
+        except Exception as error:  # what is in doubt on this channel stays so; the others go on
+            log.warning("channel.away", channel=channel, error=str(error))
+            away.add(channel)
     with transaction(worker.engine) as session:
-        asked = {alert.alert_key: alert.attempts for alert in doubtful}
+        asked = {alert.alert_key: alert.token for alert in doubtful if alert.channel not in away}
         unknown = session.scalars(select(Alert).where(Alert.status == "unknown", Alert.alert_key.in_(asked)).with_for_update())
-        rows = [alert for alert in unknown if alert.attempts == asked[alert.alert_key]]  # not sent again by another since we looked
+        rows = [alert for alert in unknown if alert.token == asked[alert.alert_key]]  # not claimed by another since we looked
         for alert in rows:
             if alert.alert_key in found:
                 _close(alert, "", now)

@@ -8,7 +8,7 @@ that it is done.
 * :mod:`shared.bus.publishing`, :mod:`shared.bus.consuming`: a publisher and a subscriber on RabbitMQ;
 * :mod:`shared.bus.embedded`: both on kombu's ``memory://``, in one process.
 
-:func:`open_publisher` and :func:`open_subscriber` choose by the URL. One of each per thread.
+:func:`open_publisher` and :func:`open_subscriber` choose by the URL. A publisher is for one thread; a subscriber may be shared.
 """
 
 from collections.abc import Iterable, Sequence
@@ -60,10 +60,16 @@ class Subscriber(Protocol):
         """
 
     def done(self, taken: Sequence[Taken]) -> None:
-        """Acknowledge these and all that were taken before them, after the commit."""
+        """Acknowledge these, after the commit; never what another thread is still at."""
 
     def done_alone(self, taken: Taken) -> None:
-        """Acknowledge this one, and no other."""
+        """Acknowledge this one at once, and no other."""
+
+    def rest(self) -> None:
+        """Give everything back to the queue, and take nothing until :meth:`wake`: whoever would handle it is away for long."""
+
+    def wake(self) -> None:
+        """Take messages again."""
 
     def close(self) -> None:
         """Give the connection back; what was taken and is not done goes back to the queue."""

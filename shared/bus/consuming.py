@@ -57,6 +57,7 @@ class Subscriber:
         self._trouble: Exception | None = None  # what keeps the broker away
         self._tried = threading.Event()
         self._stop = threading.Event()
+        self._resting = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"{service}.bus", daemon=True)
         self._thread.start()
         self._tried.wait()
@@ -90,6 +91,14 @@ class Subscriber:
         """Acknowledge this one at once: whoever took it may die on the next."""
         self._acknowledged.append((taken.receipt, True))
 
+    def rest(self) -> None:
+        """Give everything back to the queue, and take nothing until :meth:`wake`."""
+        self._resting.set()
+
+    def wake(self) -> None:
+        """Take messages again."""
+        self._resting.clear()
+
     def close(self) -> None:
         """Acknowledge what is done, give the connection back; what was only fetched goes back to the queue in its order."""
         self._stop.set()
@@ -100,12 +109,16 @@ class Subscriber:
     def _run(self) -> None:
         wait = 0.1
         while not self._stop.is_set():
+            if self._resting.is_set():
+                self._stop.wait(POLL_SECONDS)
+                continue
             connection = None
             try:
                 connection = connect(self._url)
                 self._open(connection)
                 wait = 0.1
                 self._serve(connection)
+                self._lost(None)
             except WrongTopology as error:
                 self._lost(error)
             except LOST as error:
@@ -159,14 +172,14 @@ class Subscriber:
         return arrived
 
     def _serve(self, connection: Any) -> None:
-        """Until the worker stops: take in what comes, acknowledge what is done, beat."""
+        """Until the worker stops or rests: take in what comes, acknowledge what is done, beat."""
         beats = time.monotonic()
-        while not self._stop.is_set():
+        while not (self._stop.is_set() or self._resting.is_set()):
             self._acknowledge()
             with suppress(TimeoutError):
                 connection.drain_events(timeout=POLL_SECONDS)
             if time.monotonic() - beats > 1:
-                connection.heartbeat_check()
+                connection.heartbeat_tick()
                 beats = time.monotonic()
         self._acknowledge()
         part_from(connection)
@@ -179,7 +192,7 @@ class Subscriber:
         for opened in self._channels.values():
             opened.acknowledge()
 
-    def _lost(self, error: Exception) -> None:
+    def _lost(self, error: Exception | None) -> None:
         """Forget what was fetched: it is given out again."""
         with self._news:
             self._trouble = error

@@ -44,7 +44,7 @@ class Publisher:
                 type=envelope.type,
                 app_id=f"tripartite.{self._service}",
                 correlation_id=envelope.correlation_id,
-                timestamp=int(envelope.said_at.timestamp()),
+                timestamp=max(0, int(envelope.said_at.timestamp())),
                 delivery_mode=2,
             )
         crashpoint("relay.published.unconfirmed")
@@ -87,6 +87,12 @@ class Subscriber:
     def done_alone(self, taken: Taken) -> None:
         """Acknowledge this one."""
         taken.receipt.ack()
+
+    def rest(self) -> None:
+        """There is nobody to give anything back to."""
+
+    def wake(self) -> None:
+        """Nothing was given back."""
 
     def close(self) -> None:
         """Give the connection back."""

@@ -78,8 +78,9 @@ class Publisher:
         frames: list[bytes] = []
         size = 0
         for envelope in envelopes:
-            frames += frames_of(self._channel.channel_id, envelope, self._app_id, room)
-            size += len(frames[-1])
+            made = frames_of(self._channel.channel_id, envelope, self._app_id, room)
+            frames += made
+            size += sum(map(len, made))
             if size > WRITTEN_AT_ONCE:
                 connection.transport.write(b"".join(frames))
                 frames, size = [], 0
@@ -128,7 +129,7 @@ class Publisher:
         try:
             with suppress(TimeoutError):
                 self._connection.drain_events(timeout=0.001)
-            self._connection.heartbeat_check()
+            self._connection.heartbeat_tick()
         except LOST:
             self._drop()
 
@@ -154,7 +155,7 @@ def frames_of(channel_id: int, envelope: Envelope, app_id: str, room: int) -> li
             kinds.content_type_and_delivery_mode,
             _short_string(envelope.correlation_id),
             _short_string(envelope.key.partition(" ")[2]),
-            struct.pack(">Q", int(envelope.said_at.timestamp())),
+            struct.pack(">Q", max(0, int(envelope.said_at.timestamp()))),  # AMQP knows no time before 1970
             kinds.type_and_app_id,
         )
     )

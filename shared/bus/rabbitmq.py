@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from amqp.exceptions import AccessRefused, AMQPError, NotFound, PreconditionFailed
+from amqp.exceptions import AccessRefused, AMQPError, NotAllowed, NotFound, PreconditionFailed
 from kombu import Connection
 
 from shared import topology
@@ -23,18 +23,20 @@ LOST: tuple[type[Exception], ...] = (AMQPError, OSError)
 
 
 def connect(url: str) -> Any:
-    """An open connection, heartbeats on; with TLS if the URL says ``amqps``.
+    """An open connection of py-amqp, heartbeats on; with TLS if the URL says ``amqps``. Tried once: who calls knows when to try again.
 
     :raises OSError: nobody answers, or its certificate is not trusted; :raises amqp.AMQPError: who answers refuses.
+    :raises WrongTopology: this user is not let in.
     """
-    connection = Connection(
-        url.partition("?")[0],
-        heartbeat=HEARTBEAT_SECONDS,
-        connect_timeout=CONNECT_SECONDS,
-        ssl=tls_of(url),
-    )
-    connection.connect()
-    connection.connection.transport.sock.settimeout(ANSWER_SECONDS)
+    client = Connection(url.partition("?")[0], heartbeat=HEARTBEAT_SECONDS, connect_timeout=CONNECT_SECONDS, ssl=tls_of(url))
+    try:
+        connection = client.transport.establish_connection()
+    except (AccessRefused, NotAllowed) as error:
+        raise WrongTopology(
+            f"The broker does not let {client.userid} in ({error.reply_text}); see that TRIPARTITE_BUS_URL has the right user, password "
+            "and virtual host."
+        ) from error
+    connection.transport.sock.settimeout(ANSWER_SECONDS)
     return connection
 
 
@@ -60,8 +62,8 @@ def tls_of(url: str) -> dict[str, Any] | None:
 def part_from(connection: Any) -> None:
     """Close a connection that is well; the broker may take CLOSE_SECONDS to say that it knows."""
     try:
-        connection.connection.transport.sock.settimeout(CLOSE_SECONDS)
-        connection.release()
+        connection.transport.sock.settimeout(CLOSE_SECONDS)
+        connection.close()
     except (AttributeError, AMQPError, OSError):  # it was lost in the meantime, and has no transport any more
         drop(connection)
 
@@ -80,6 +82,7 @@ def declare(connection: Any, service: str, types: Iterable[str]) -> None:
         _declared(
             connection,
             f"exchange {exchange.name}",
+            f"delete it (`rabbitmqadmin delete exchange name={exchange.name}`)",
             lambda channel, passive, exchange=exchange: channel.exchange_declare(
                 exchange.name, exchange.type, passive=passive, durable=True, auto_delete=False, arguments=dict(exchange.arguments)
             ),
@@ -93,6 +96,7 @@ def declare(connection: Any, service: str, types: Iterable[str]) -> None:
         _declared(
             connection,
             f"queue {queue}",
+            f"empty it, delete it (`rabbitmqctl delete_queue {queue}`)",
             lambda channel, passive, queue=queue, arguments=arguments: channel.queue_declare(
                 queue, passive=passive, durable=True, auto_delete=False, arguments=dict(arguments)
             ),
@@ -103,15 +107,15 @@ def declare(connection: Any, service: str, types: Iterable[str]) -> None:
     _bind(connection, topology.queue_of(service), topology.EVENTS, types)
 
 
-def _declared(connection: Any, what: str, declaration: Any) -> None:
+def _declared(connection: Any, what: str, remedy: str, declaration: Any) -> None:
     """Declare it, or see that it is there, on a channel of its own: the broker closes a channel on which it refuses something."""
     try:
         with connection.channel() as channel:
             declaration(channel, False)
     except PreconditionFailed as error:
         raise WrongTopology(
-            f"The {what} is not as shared/topology.py has it ({error.reply_text}). Stop what uses it, empty it, delete it "
-            f"(`rabbitmqctl delete_queue` or the management page) and start again: it is declared anew."
+            f"The {what} is not as shared/topology.py has it ({error.reply_text}). Stop what uses it, {remedy} and start "
+            "again: it is declared and bound anew."
         ) from error
     except AccessRefused:
         _there(connection, what, declaration)

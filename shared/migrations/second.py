@@ -28,12 +28,16 @@ def improve_shared_tables() -> None:
         sa.Column("body", sa.Text, nullable=False),
         sa.Column("said_at", sa.DateTime, nullable=False),
         sa.Column("correlation_id", sa.String, nullable=False),
+        sa.Column("stored_at", sa.DateTime, nullable=False),
     )
-    op.execute("INSERT INTO outbox_batches (said_at, attempts) SELECT max(said_at), 0 FROM outbox_before HAVING count(*) > 0")
     op.execute(
-        "INSERT INTO outbox (batch, number, key, type, subject, body, said_at, correlation_id) "
-        "SELECT (SELECT max(batch) FROM outbox_batches), row_number() OVER (ORDER BY position), key, type, subject, body, said_at, '' "
-        "FROM outbox_before"
+        "INSERT INTO outbox_batches (said_at, attempts) "
+        "SELECT (SELECT max(said_at) FROM outbox_before), 0 WHERE EXISTS (SELECT 1 FROM outbox_before)"
+    )
+    op.execute(
+        "INSERT INTO outbox (batch, number, key, type, subject, body, said_at, correlation_id, stored_at) "
+        "SELECT (SELECT max(batch) FROM outbox_batches), row_number() OVER (ORDER BY position), "
+        "key, type, subject, body, said_at, '', said_at FROM outbox_before"
     )
     op.drop_table("outbox_before")
     op.create_table(

@@ -155,7 +155,7 @@ def test_a_worker_finds_everything_as_it_needs_it(broker: Broker, service: str) 
     try:
         declare(connection, service, hears(service))
     finally:
-        connection.release()
+        connection.close()
 
 
 @pytest.mark.parametrize("service", SERVICES)

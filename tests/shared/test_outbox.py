@@ -1,6 +1,7 @@
 """Events leave once their state is committed, by one relay at a time, and again after any doubt."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from sqlalchemy import Engine, select, update
 from shared import outbox
 from shared.database import from_now, migrate, open_database, transaction
 from shared.decisions import EditionRow
+from shared.errors import LeaseLost
 from shared.outbox import OutboxBatch, OutboxRow, Relay
 from shared.wire import Envelope, Message
 from tests.helpers import Clock, a_document, a_message
@@ -275,3 +277,54 @@ def test_a_restart_takes_back_the_leases_of_the_process_that_died(engine: Engine
     assert relay.step() == 0
     assert relay.republish() == 1
     assert relay.step() == 1
+
+
+# ---- what fails again and again, and what takes long ---------------------------------------------------------------
+
+
+def test_a_batch_that_can_never_leave_takes_no_others_with_it(engine: Engine, broker: Broker, clock: Clock) -> None:
+    good = [*say(engine, clock, 1), *say(engine, clock, 2)]
+    [bad] = say(engine, clock, 3)
+
+    def picky(envelopes: Sequence[Envelope]) -> None:
+        if any(envelope.key == bad for envelope in envelopes):
+            raise ValueError("this one cannot be written down")
+        broker.publish(envelopes)
+
+    relay = relay_of(engine, picky)
+    for _ in range(6):
+        with suppress(ValueError):
+            relay.step()
+    assert broker.keys == good
+    assert [batch.attempts for batch in batches(engine)] == [4]
+
+
+def test_a_lease_is_renewed_while_there_is_more_to_publish(engine: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "PUBLISHED_AT_ONCE", 1)
+    say(engine, clock, 1, 2, 3)
+    other = relay_of(engine, lambda _: None)
+    found: list[int] = []
+
+    def slowly(_: Sequence[Envelope]) -> None:
+        found.append(other.step())
+        with transaction(engine) as session:  # nearly over
+            session.execute(update(OutboxBatch).values(leased_until=from_now(1)))
+
+    assert relay_of(engine, slowly).step() == 3
+    assert (found, batches(engine)) == ([0, 0, 0], [])
+
+
+def test_a_relay_that_was_overtaken_stops_and_leaves_the_rest_to_the_other(
+    engine: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "PUBLISHED_AT_ONCE", 1)
+    say(engine, clock, 1, 2)
+    other = relay_of(engine, lambda _: None)
+
+    def overslept(_: Sequence[Envelope]) -> None:
+        let_leases_run_out(engine)
+        assert other._lease() != []
+
+    with pytest.raises(LeaseLost):
+        relay_of(engine, overslept).step()
+    assert [batch.lease_token for batch in batches(engine)] == [other.token]

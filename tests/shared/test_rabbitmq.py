@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
+from sqlalchemy.exc import OperationalError
 
 from shared import topology
 from shared.bus import consuming, open_subscriber, publishing, rabbitmq
@@ -45,7 +46,7 @@ def declared(url: str) -> str:
     """The same, with the service's queues on it."""
     connection = rabbitmq.connect(url)
     rabbitmq.declare(connection, NAME, TYPES)
-    connection.release()
+    connection.close()
     return url
 
 
@@ -194,7 +195,7 @@ def test_a_memory_alarm_is_noticed_however_often_the_broker_beats(declared: str,
 def test_declaring_again_changes_nothing(declared: str) -> None:
     connection = rabbitmq.connect(declared)
     rabbitmq.declare(connection, NAME, TYPES)
-    connection.release()
+    connection.close()
 
 
 @pytest.mark.parametrize(
@@ -218,7 +219,7 @@ def test_a_worker_refuses_a_queue_that_is_not_as_agreed_and_says_what_to_do(
 def test_a_worker_refuses_an_exchange_that_is_not_as_agreed(url: str) -> None:
     with pika.BlockingConnection(pika.URLParameters(url)) as connection:
         connection.channel().exchange_declare(topology.EVENTS, "topic", durable=True)
-    with pytest.raises(WrongTopology, match=r"exchange tripartite\.events .*alternate-exchange"):
+    with pytest.raises(WrongTopology, match=r"exchange tripartite\.events .*alternate-exchange.*rabbitmqadmin delete exchange"):
         open_subscriber(url, NAME, TYPES, 10)
 
 
@@ -289,6 +290,26 @@ def test_messages_that_came_back_often_are_handled_one_by_one(
 
 def placements(*sequences: int) -> list[Message]:
     return [a_message(a_placement(site=f"s{sequence}"), sequence) for sequence in sequences]
+
+
+def test_an_outage_of_the_database_that_lasts_gives_everything_back_to_the_queue(
+    declared: str, channel: BlockingChannel, worker: Worker, counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.consumer.HELD_AT_MOST", 0.0)
+    publish(declared, [message.envelope() for message in placements(1, 2)])
+    worker.listen()
+    counting.outage = OperationalError("SELECT 1", {}, Exception("the database is away"))
+    with pytest.raises(OperationalError):
+        until(lambda: False, worker)
+    until(lambda: waiting(channel, topology.queue_of(NAME)) == 2)
+    counting.outage = None
+    until(lambda: count(worker, InboxRow) == 2, worker)
+    assert (counting.heard[-2:], count(worker, QuarantineRow)) == ([("p1", 1), ("p1", 2)], 0)
+
+
+def test_a_user_who_is_not_let_in_is_told_where_to_look(declared: str) -> None:
+    with pytest.raises(WrongTopology, match=r"does not let mallory in .*TRIPARTITE_BUS_URL"):
+        open_subscriber(declared.replace("guest:guest", "mallory:guess"), NAME, TYPES, 10)
 
 
 # ---- a broker that comes and goes --------------------------------------------------------------------------------
