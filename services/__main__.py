@@ -10,12 +10,14 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.progress import Progress
+from sqlalchemy.exc import DBAPIError
 
 from services.asking import ask, decide
 from services.command import NAMES, told_plainly
 from services.operators import doctor, events, quarantine, reconcile
 from services.policies.commands import policies
 from shared.config import read_config
+from shared.errors import Unreachable
 from shared.logs import configure_logs
 
 MOST_SHOWN = 20
@@ -84,8 +86,12 @@ def migrate(service: str) -> None:
     from shared.database import open_database  # noqa: PLC0415
 
     engine = open_database(read_config().database_of(service))
-    bring(engine, service)
-    engine.dispose()
+    try:
+        bring(engine, service)
+    except DBAPIError as error:
+        raise Unreachable(f"The database of {service} cannot be migrated ({error.orig}); see that it runs and lets us in.") from error
+    finally:
+        engine.dispose()
     click.echo(f"The database of {service} is up to date.")
 
 

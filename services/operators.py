@@ -138,7 +138,7 @@ def retry_quarantined(service: str, fingerprint: str | None, every: bool, reason
     """Have messages handled again, now. Exit code 1 if one still cannot be; it stays where it is."""
     from services.quarantine import GONE, retried, retried_all  # noqa: PLC0415
 
-    if (fingerprint is not None) + every + (reason is not None) != 1:
+    if (fingerprint is not None) + every + bool(reason) != 1:
         raise click.UsageError("Say which: a FINGERPRINT, --reason TEXT, or --all.")
     if fingerprint is not None:
         found = retried(service, fingerprint)

@@ -23,13 +23,12 @@ from sqlalchemy.orm import Session
 
 from shared import inbox
 from shared.config import read_config
-from shared.consumer import LONGEST_REASON, is_outage
-from shared.database import missing_migrations, open_database, transaction
+from shared.consumer import LONGEST_REASON
+from shared.database import is_outage, missing_migrations, open_database, transaction
 from shared.errors import MalformedEvent, MissingMigration, Refused, UnknownResource, Unreachable
-from shared.inbox import InboxRow, QuarantineAudit, QuarantineRow
+from shared.inbox import QuarantineAudit, QuarantineRow, storable
 from shared.wire import Message, parse_json, read_message
 from shared.worker import Service, clock_of
-from shared.writing import add_new
 
 Data = dict[str, Any]
 GONE = "The message is not in the quarantine any more: somebody else has dealt with it; `tripartite quarantine list --audit` says who."
@@ -235,21 +234,18 @@ def _attempt(session: Session, service: Service, message: Message, now: datetime
     except Exception as error:
         if is_outage(error):
             raise
-        return str(error) if isinstance(error, Refused) else f"the handler failed: {error!r}"
+        return storable(str(error)) if isinstance(error, Refused) else f"the handler failed: {error!r}"
     return ""
 
 
 def discarded(service: str, fingerprint: str) -> None:
-    """Let the message go, for good: it is noted as heard, so that it is neither missed nor taken in when it comes again.
+    """Let the message go, for good: these very bytes are not kept again when they come again. Others of the same id are heard.
 
     :raises UnknownResource: none begins so, or more than one; or somebody else has dealt with it meanwhile.
     """
     now = clock_of(read_config())()
     with opened(service) as engine, told_transaction(engine) as session:
         whole = _whole(session, service, fingerprint)
-        body = session.scalar(select(QuarantineRow.body).where(QuarantineRow.fingerprint == whole))
-        if bears := identity(body or b""):
-            add_new(session, InboxRow, "key", {"key": [bears[0]], "type": [bears[1]], "heard_at": [now]})
         row = session.get(QuarantineRow, whole, with_for_update=True)
         if row is None:
             raise UnknownResource(GONE)
@@ -259,7 +255,9 @@ def discarded(service: str, fingerprint: str) -> None:
 
 def _note(session: Session, row: QuarantineRow, action: str, now: datetime) -> None:
     """Who did what with a message, and why it was there, or still is."""
-    session.add(QuarantineAudit(done_at=now, fingerprint=row.fingerprint, action=action, done_by=_user(), detail=row.reason))
+    bears = identity(row.body)
+    key = bears[0] if bears else ""
+    session.add(QuarantineAudit(done_at=now, fingerprint=row.fingerprint, action=action, done_by=_user(), detail=row.reason, key=key))
 
 
 def _user() -> str:

@@ -25,7 +25,7 @@ from services.contract import heard_by
 from services.quarantine import identity, opened, told_transaction
 from shared.database import from_now
 from shared.events import EVENTS
-from shared.inbox import InboxRow, QuarantineRow
+from shared.inbox import InboxRow, QuarantineAudit, QuarantineRow
 from shared.outbox import OutboxBatch, OutboxRow
 
 AT_ONCE = 2_000
@@ -106,7 +106,7 @@ def reconciled(settle: int, resend_missing: bool, progress: Progress) -> dict[st
 
 
 def _side(name: str, engine: Engine, hearers: dict[str, list[str]]) -> Side:
-    quarantined = {found[0] for body in _bodies(engine) if (found := identity(body))}
+    quarantined = {found[0] for body in _bodies(engine) if (found := identity(body))} | _discarded(engine)
     return Side(name, engine, frozenset(type_ for type_, names in hearers.items() if name in names), frozenset(quarantined))
 
 
@@ -207,6 +207,12 @@ def _compared(report: Report, said_by: str, said: Sequence[Said], sides: Iterabl
         report.proved += len(heard_by_somebody - lacking)
         report.pending += sum(message.pending for message in said if message.key in lacking)
     return [message.key for message in said if message.key in lacking and not message.pending]
+
+
+def _discarded(engine: Engine) -> set[str]:
+    """The keys of what somebody has let go."""
+    with told_transaction(engine) as session:
+        return set(session.scalars(select(QuarantineAudit.key).where(QuarantineAudit.action == "discarded")))
 
 
 def _state(message: Said, heard: set[str], quarantined: frozenset[str]) -> str:

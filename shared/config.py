@@ -23,7 +23,7 @@ from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from shared.errors import InvalidSettings
 
@@ -124,7 +124,7 @@ def _url(*schemes: str) -> Callable[[str], str]:
 
 def _bus_url(text: str) -> str:
     url = _url("memory://", "amqp://", "amqps://")(text)
-    unknown = dict(parse_qsl(urlsplit(url).query)).keys() - TLS_PARAMETERS
+    unknown = dict(parse_qsl(_whole(url).query)).keys() - TLS_PARAMETERS
     if unknown:
         raise ValueError(f"has no parameter {', '.join(sorted(unknown))}; an amqps:// URL may say {', '.join(TLS_PARAMETERS)}.")
     return url
@@ -134,7 +134,19 @@ def _database_url(text: str) -> str:
     if "{service}" not in text:
         raise ValueError("must hold {service}, because each service owns its database: postgresql://{service}@localhost/{service}.")
     url = _url("sqlite:///", "postgresql://", "postgresql+psycopg://")(text)
+    if "{service}" not in _whole(url).path:
+        raise ValueError("must hold {service} in the name of the database, because each service owns its own.")
     return url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+def _whole(url: str) -> SplitResult:
+    """The parts of a URL; its password is not repeated in any complaint."""
+    parts = urlsplit(url)
+    try:
+        parts.port  # noqa: B018 (asked for because it may be none)
+    except ValueError:
+        raise ValueError("has a port that is no number; characters such as # and / in a password are written as %23 and %2F.") from None
+    return parts
 
 
 _READERS: dict[str, Callable[[str], Any]] = {

@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 from prometheus_client import Counter
 from sqlalchemy import Engine
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from shared import inbox, outbox
 from shared.bus import Subscriber, Taken
 from shared.crashpoints import crashpoint
-from shared.database import transaction
+from shared.database import is_outage, transaction
 from shared.errors import MalformedEvent, UnknownEventType
-from shared.wire import Message, read_delivery
+from shared.wire import Message, read_delivery, source_of
 
 if TYPE_CHECKING:
     from shared.worker import Service
@@ -33,17 +32,8 @@ ALONE_AFTER = 3
 LONGEST_REASON = 2_000
 HELD_AT_MOST = 600.0
 """Seconds that a batch is held through an outage; RabbitMQ closes the channel of a consumer that has not answered for 30 minutes."""
-BEYOND_A_LIMIT = "54"
-"""PostgreSQL's class of errors (SQLSTATE) for what is too large for an index or a row: the message is at fault."""
 log = structlog.get_logger()
 heard = Counter("tripartite_heard", "Messages taken from the queue, by what became of them", ["service", "result"])
-
-
-def is_outage(error: Exception) -> bool:
-    """Whether the database, and not a message, is at fault; nothing is quarantined for that."""
-    if not isinstance(error, DBAPIError) or isinstance(error, IntegrityError | DataError):
-        return False
-    return not str(getattr(error.orig, "sqlstate", None) or "").startswith(BEYOND_A_LIMIT)
 
 
 class Consumer:
@@ -116,7 +106,11 @@ class Consumer:
             return Unusable(taken.body, str(error))
         except Exception as error:  # whatever a reader stumbles over, it must not stop the loop
             return Unusable(taken.body, f"it cannot be read: {error!r}")
-        return message if type(message.data) in self._service.consumers else None
+        if type(message.data) not in self._service.consumers:
+            return None
+        if not message.data.from_outside and message.source not in (sources := [source_of(name) for name in message.data.said_by]):
+            return Unusable(taken.body, f"{message.data.type} is said by {', '.join(sources)} alone, not by {message.source}.")
+        return message
 
     def take_in(self, batch: "Sequence[Message | Unusable | None]", now: datetime) -> None:
         """Read, decide, write: one transaction holds the inbox rows, the effects, the outbox rows and the quarantine of a whole batch."""

@@ -21,6 +21,7 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy import DateTime, Engine, MetaData, create_engine, event, text
 from sqlalchemy.engine import Dialect, make_url
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, MappedAsDataclass, Session
 from sqlalchemy.sql.functions import GenericFunction
@@ -41,6 +42,10 @@ POSTGRESQL = {
     " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
 }
 """A peer that the network has swallowed is given up within half a minute, on both sides: a lost worker holds no lock for hours."""
+
+
+BEYOND_A_LIMIT = "54"
+"""PostgreSQL's class of errors (SQLSTATE) for what is too large for an index or a row: the message is at fault."""
 
 
 class Base(MappedAsDataclass, DeclarativeBase):
@@ -124,6 +129,13 @@ def transaction(engine: Engine) -> Iterator[Session]:
     """One short transaction; committed at the end, rolled back on any error. Rows stay readable after it."""
     with Session(engine, expire_on_commit=False, autoflush=False) as session, session.begin():
         yield session
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether the database, and not a message, is at fault; nothing is quarantined for that."""
+    if not isinstance(error, DBAPIError) or isinstance(error, IntegrityError | DataError):
+        return False
+    return not str(getattr(error.orig, "sqlstate", None) or "").startswith(BEYOND_A_LIMIT)
 
 
 def hold(session: Session, names: Iterable[str], *, shared: Iterable[str] = ()) -> None:

@@ -162,7 +162,9 @@ def _shape(hint: Any) -> shapes.Field[Any]:
         return shapes.List(_shape(arguments[0]), required=True, error_messages=_MISSING)
     if origin is dict:
         values = shapes.Raw(validate=_plain_fact) if arguments[1] is not str else shapes.String()
-        return shapes.Dict(keys=shapes.String(), values=values, required=True, validate=Length(max=100), error_messages=_MISSING)
+        return shapes.Dict(
+            keys=shapes.String(validate=plain_text), values=values, required=True, validate=Length(max=100), error_messages=_MISSING
+        )
     return _SCALARS[hint]()
 
 

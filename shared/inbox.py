@@ -68,15 +68,19 @@ class QuarantineRow(Base):
 
 
 class QuarantineAudit(Base):
-    """What somebody did with a message in the quarantine: ``retried``, ``still-not-handled`` or ``discarded``."""
+    """What somebody did with a message in the quarantine: ``retried``, ``still-not-handled`` or ``discarded``.
+
+    ``key`` is the message's, if it bears one.
+    """
 
     __tablename__ = "quarantine_audit"
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, init=False)
     done_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    fingerprint: Mapped[str]
+    fingerprint: Mapped[str] = mapped_column(index=True)
     action: Mapped[str]
     done_by: Mapped[str]
     detail: Mapped[str] = mapped_column(Text)
+    key: Mapped[str]
 
 
 def take_in(session: Session, messages: Sequence[Message], now: datetime) -> list[Message]:
@@ -109,14 +113,23 @@ def _advances(marks: dict[str, InboxMark], message: Message) -> bool:
     return True
 
 
+def storable(text: str) -> str:
+    """A text without the one character that PostgreSQL has not."""
+    return text.replace("\0", "\ufffd")
+
+
 def fingerprint_of(body: bytes) -> str:
     """What a message in the quarantine is called by."""
     return hashlib.sha256(body).hexdigest()
 
 
 def quarantine(session: Session, body: bytes, reason: str, now: datetime) -> None:
-    """Keep a message that could not be handled; the same one again is counted."""
+    """Keep a message that could not be handled; the same one again is counted. What somebody has discarded stays away."""
+    fingerprint = fingerprint_of(body)
+    let_go = select(QuarantineAudit.id).where(QuarantineAudit.fingerprint == fingerprint, QuarantineAudit.action == "discarded")
+    if session.scalar(let_go.limit(1)) is not None:
+        return
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    kept = insert(QuarantineRow).values(fingerprint=fingerprint_of(body), body=body, reason=reason, first_at=now, last_at=now, times=1)
-    again = {"reason": reason, "last_at": now, "times": QuarantineRow.times + 1}
+    kept = insert(QuarantineRow).values(fingerprint=fingerprint, body=body, reason=storable(reason), first_at=now, last_at=now, times=1)
+    again = {"reason": storable(reason), "last_at": now, "times": QuarantineRow.times + 1}
     session.execute(kept.on_conflict_do_update(index_elements=[QuarantineRow.fingerprint], set_=again))

@@ -37,7 +37,7 @@ from shared.policies.policy import Policy
 from shared.policies.reading import read_day, suggest
 from shared.problems import failed, http_problem, pointed, problem
 from shared.rules import Decision, decide, ready_policies
-from shared.wire import Message, read_message
+from shared.wire import Message, fitting, read_message
 from shared.worker import Say, Worker, today
 
 log = structlog.get_logger()
@@ -141,7 +141,7 @@ def ready() -> Response:
         problems |= {"migrations": lacks} if lacks else {}
     except Exception as error:
         problems["database"] = str(error)
-    if worker.config.embedded:  # elsewhere the workers are processes of their own, each with its health
+    if worker.listens:  # elsewhere the workers are processes of their own, each with its health
         problems |= {f"worker.{part}": problem for part, problem in worker.problems().items()}
     return answer({"status": "not ready" if problems else "ready", "problems": problems}, 503 if problems else 200)
 
@@ -275,7 +275,7 @@ def accept(sent: Any, read: Callable[[Any], Message]) -> Response:
         if len(problems) > MOST_PROBLEMS:
             break
         try:
-            messages.append(read(raw))
+            messages.append(fitting(read(raw)))
         except MalformedEvent as error:
             places = {
                 name: "/".join((str(number), *name.split("."))) if isinstance(sent, list) else name.replace(".", "/")

@@ -89,6 +89,11 @@ def say(event: Event, source: str, now: datetime, sequence: int = 1, because: Me
     return message
 
 
+def source_of(service: str) -> str:
+    """The CloudEvents source of what a service says."""
+    return f"urn:tripartite:{service}"
+
+
 def fingerprint(said: str) -> str:
     """An id that follows from what is said: 128 bits of BLAKE2."""
     return hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
@@ -104,6 +109,17 @@ def read_delivery(body: bytes, content_type: str) -> Message:
     if content_type.partition(";")[0].strip().lower() != CONTENT_TYPE:
         raise MalformedEvent(f"The message's content type must be {CONTENT_TYPE}, not {content_type!r}.")
     return read_message(body)
+
+
+def fitting(message: Message) -> Message:
+    """The message, if it is not too large for the bus.
+
+    :raises MalformedEvent: it is.
+    """
+    size = len(message.to_json().encode()) if len(message.data_text) > LARGEST_MESSAGE // 8 else 0  # most are seen to be small
+    if size > LARGEST_MESSAGE:
+        raise MalformedEvent(f"The event has {size:,} bytes; an event has at most {LARGEST_MESSAGE:,}.")
+    return message
 
 
 def read_message(raw: str | bytes | Mapping[str, Any]) -> Message:

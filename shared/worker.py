@@ -24,11 +24,11 @@ from sqlalchemy.orm import Session
 from shared import outbox
 from shared.bus import Subscriber, open_publisher, open_subscriber
 from shared.config import Config
-from shared.consumer import Consumer, is_outage
-from shared.database import hold, migrate, missing_migrations, open_database
+from shared.consumer import Consumer
+from shared.database import hold, is_outage, migrate, missing_migrations, open_database
 from shared.errors import MissingMigration, Unreachable
 from shared.events import Event
-from shared.wire import Message, say
+from shared.wire import Message, say, source_of
 from shared.writing import write
 
 LONDON = ZoneInfo("Europe/London")
@@ -80,7 +80,7 @@ class Service:
     @property
     def source(self) -> str:
         """The CloudEvents source of what it says."""
-        return f"urn:tripartite:{self.name}"
+        return source_of(self.name)
 
     def hold(self, session: Session, messages: Sequence[Message]) -> None:
         """Make other workers wait that are about to handle something on the same subjects."""
@@ -157,6 +157,11 @@ class Worker:
         """
         types = [event.type for event in self.service.consumers]
         self._subscriber = open_subscriber(self.config.bus_of(self.service.name), self.service.name, types, self.config.batch)
+
+    @property
+    def listens(self) -> bool:
+        """Whether this process works, and does not only answer."""
+        return self._subscriber is not None
 
     def recover(self) -> int:
         """What a start does after a crash. Embedded, the queue died with the process: the outbox is published again."""

@@ -270,5 +270,4 @@ def test_what_a_purged_queue_held_is_named_sent_again_and_handled(production: Co
     assert answer.exit_code == 0, answer.output
     assert "0 missing: proved for " in answer.output
     for worker in workers:
-        worker.finish()
         worker.close()

@@ -157,11 +157,12 @@ class Subscriber:
         number = self._number
 
         def arrived(message: Any) -> None:
-            headers = message.headers or {}
+            body = message.body or b""  # py-amqp gives an empty body as a text
+            deliveries = (message.headers or {}).get("x-delivery-count")
             taken = Taken(
-                bytes(message.body),
+                bytes(body),
                 str(message.properties.get("content_type") or ""),
-                int(headers.get("x-delivery-count") or 0),
+                deliveries if isinstance(deliveries, int) else 0,
                 dead,
                 Receipt(number, dead, message.delivery_tag),
             )

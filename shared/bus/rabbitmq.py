@@ -6,6 +6,8 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import amqp
+from amqp import method_framing
 from amqp.exceptions import AccessRefused, AMQPError, NotAllowed, NotFound, PreconditionFailed
 from kombu import Connection
 
@@ -20,6 +22,20 @@ ANSWER_SECONDS = 10
 CLOSE_SECONDS = 2
 LOST: tuple[type[Exception], ...] = (AMQPError, OSError)
 """What tells that a connection or its channel cannot be used any more."""
+
+
+class Message(amqp.Message):
+    """A message whose properties need not make sense: py-amqp lets one that it cannot decode end the connection, again and again."""
+
+    def _load_properties(self, *frame: Any) -> int:
+        try:
+            return int(super()._load_properties(*frame))
+        except Exception as error:
+            self.properties = {"content_type": f"none: the properties cannot be decoded ({error!r})"}
+            return 0
+
+
+method_framing.Message = Message
 
 
 def connect(url: str) -> Any:

@@ -48,4 +48,6 @@ def improve_shared_tables() -> None:
         sa.Column("action", sa.String, nullable=False),
         sa.Column("done_by", sa.String, nullable=False),
         sa.Column("detail", sa.Text, nullable=False),
+        sa.Column("key", sa.String, nullable=False),
     )
+    op.create_index("ix_quarantine_audit_fingerprint", "quarantine_audit", ["fingerprint"])

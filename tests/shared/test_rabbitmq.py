@@ -4,8 +4,9 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pika
@@ -19,8 +20,9 @@ from shared.bus.publishing import Publisher
 from shared.config import Config
 from shared.database import migrate, open_database
 from shared.errors import Unconfirmed, Unreachable, WrongTopology
+from shared.events import ProcurementRouted
 from shared.inbox import InboxRow, QuarantineRow
-from shared.wire import CONTENT_TYPE, Envelope, Message
+from shared.wire import CONTENT_TYPE, Envelope, Message, say
 from shared.worker import Worker
 from tests.helpers import Clock, a_document, a_message, a_placement
 from tests.nodes import Broker
@@ -310,6 +312,51 @@ def test_an_outage_of_the_database_that_lasts_gives_everything_back_to_the_queue
 def test_a_user_who_is_not_let_in_is_told_where_to_look(declared: str) -> None:
     with pytest.raises(WrongTopology, match=r"does not let mallory in .*TRIPARTITE_BUS_URL"):
         open_subscriber(declared.replace("guest:guest", "mallory:guess"), NAME, TYPES, 10)
+
+
+@pytest.mark.parametrize(
+    ("body", "properties", "reason"),
+    [
+        (b"", {}, "This is not usable JSON"),
+        (b"{}", {"headers": {"x-delivery-count": "many"}}, "The message is not a usable CloudEvent"),
+        (
+            b"{}",
+            {"headers": {"x-delivery-count": {"a": 1}, "t": datetime(9999, 1, 1, tzinfo=UTC)}},
+            "The message is not a usable CloudEvent",
+        ),
+        (b"{}", {"correlation_id": "\udce9t"}, "the properties cannot be decoded"),
+    ],
+    ids=["empty", "count-as-text", "count-as-table", "properties"],
+)
+def test_nothing_that_a_message_is_made_of_ends_the_connection(
+    body: bytes, properties: dict[str, Any], reason: str, declared: str, channel: BlockingChannel, worker: Worker, counting: Counting
+) -> None:
+    with pytest.MonkeyPatch.context() as patched:  # another client may send bytes that are no text
+        patched.setattr("pika.data.as_bytes", lambda value: value if isinstance(value, bytes) else value.encode("utf-8", "surrogateescape"))
+        described = pika.BasicProperties(content_type=CONTENT_TYPE, **properties)
+        channel.basic_publish(topology.EVENTS, "placement.updated", body, described)
+    publish(declared, [message.envelope() for message in placements(1)])
+    worker.listen()
+    until(lambda: count(worker, InboxRow) == 1 and count(worker, QuarantineRow) == 1, worker)
+    [kept] = rows(worker, QuarantineRow)
+    assert (kept.body, kept.times) == (body, 1)
+    assert reason in kept.reason
+
+
+def test_what_only_a_service_may_say_is_kept_when_somebody_else_says_it(
+    declared: str, channel: BlockingChannel, worker: Worker, counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = counting.service(NAME)
+    hears = type(service)(service.name, {ProcurementRouted: counting.handle}, service.read)
+    monkeypatch.setattr(worker.consumers[0], "_service", hears)
+    event = ProcurementRouted(procurement_id="p", decision_id="d", route="r", as_at=date(2027, 5, 5))
+    for source in ("urn:evil", "urn:tripartite:eligibility"):
+        body = say(event, source, datetime(2027, 5, 5, tzinfo=UTC)).to_json().encode()
+        channel.basic_publish("", topology.queue_of(NAME), body, pika.BasicProperties(content_type=CONTENT_TYPE))
+    worker.listen()
+    until(lambda: count(worker, InboxRow) == 1 and count(worker, QuarantineRow) == 1, worker)
+    [kept] = rows(worker, QuarantineRow)
+    assert kept.reason == "procurement.routed is said by urn:tripartite:eligibility alone, not by urn:evil."
 
 
 # ---- a broker that comes and goes --------------------------------------------------------------------------------
