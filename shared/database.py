@@ -21,7 +21,7 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy import DateTime, Engine, MetaData, create_engine, event, text
 from sqlalchemy.engine import Dialect, make_url
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, MappedAsDataclass, Session
 from sqlalchemy.sql.functions import GenericFunction
@@ -44,6 +44,8 @@ POSTGRESQL = {
 """A peer that the network has swallowed is given up within half a minute, on both sides: a lost worker holds no lock for hours."""
 
 
+AWAY = ("08", "40", "53", "55", "57")
+"""PostgreSQL's classes of errors for connections, rollbacks, resources, locks and an operator's intervention."""
 BEYOND_A_LIMIT = "54"
 """PostgreSQL's class of errors (SQLSTATE) for what is too large for an index or a row: the message is at fault."""
 
@@ -129,6 +131,16 @@ def transaction(engine: Engine) -> Iterator[Session]:
     """One short transaction; committed at the end, rolled back on any error. Rows stay readable after it."""
     with Session(engine, expire_on_commit=False, autoflush=False) as session, session.begin():
         yield session
+
+
+def is_away(error: Exception) -> bool:
+    """Whether the database itself did not answer: not reached, restarting, out of room, or somebody else was first; tried again, it may."""
+    if not isinstance(error, OperationalError):
+        return False
+    state = getattr(error.orig, "sqlstate", None)
+    if state:
+        return str(state)[:2] in AWAY
+    return type(error.orig).__module__.startswith("psycopg") or "locked" in str(error.orig)
 
 
 def is_outage(error: Exception) -> bool:

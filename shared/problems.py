@@ -10,7 +10,7 @@ from flask import Response, current_app, request
 from prometheus_client import Counter
 from werkzeug.exceptions import HTTPException
 
-from shared.database import is_outage
+from shared.database import is_away
 from shared.errors import DecisionError, Refused
 
 log = structlog.get_logger()
@@ -27,7 +27,7 @@ def failed(error: Exception) -> Response:
         refused_decisions.labels(current_app.name.removeprefix("tripartite."), type(error).__name__).inc()
         log.error("decision.refused", error=str(error), kind=type(error).__name__)
         return problem(500, "The decision was refused", f"{error} Nothing was stored; tell the operators of this service.")
-    if is_outage(error):
+    if is_away(error):
         log.warning("request.postponed", path=request.path, error=type(error).__name__)
         response = problem(503, "The database is away", "Whether anything was stored is not known. Send the same again: it counts once.")
         response.headers["Retry-After"] = "1"
