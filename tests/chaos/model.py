@@ -81,6 +81,10 @@ def expected(rotations: Sequence[Rotation], known: Sequence[Rotation] = (), *, m
                 _deadlines(found, contacts, placement)
         for concern_id, facts in rotation.concerns.items():
             _concern(found, contacts, concern_id, assigned=facts["kind"] == "conduct")
+        for procurement in rotation.procurements:
+            found.said["eligibility", "procurement.routed", procurement] = 1
+            name = AlertName("procurement-routed", procurement, "commercial-team", "any", "email")
+            found.alerts[name] = contacts.outcome("commercial-team", "any", "email", None)
     return found
 
 

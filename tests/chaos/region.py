@@ -8,6 +8,7 @@ Both are a :class:`Place`: told what upstream says, started, killed, looked into
 A process that ends and was not killed fails the test. :meth:`Place.drain` waits until nothing is on its way any more.
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -17,12 +18,15 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
+from services.__main__ import main
 from services.house import SERVICES
 from shared.database import migrate, open_database
 from tests.chaos.provider import Provider
@@ -203,11 +207,12 @@ class Region(Place):
         broker: Broker,
         database: Database,
         *,
+        services: Sequence[str] = Place.services,
         workers: int = 1,
         through: Callable[[str], str] = str,
         **settings: str,
     ) -> None:
-        self.broker, self.database, self.name = broker, database, name
+        self.broker, self.database, self.name, self.services = broker, database, name, services
         self.bus_url = broker.vhost(name)
         self._databases = database.create(self.services, name)
         where = {"TRIPARTITE_BUS_URL": through(self.bus_url), "TRIPARTITE_DATABASE_URL": self._databases}
@@ -221,6 +226,10 @@ class Region(Place):
                 self._add(service if workers == 1 else f"{service}-{number}", service)
         self.upstream = Upstream(self.bus_url)
         self.log = self.upstream.log
+        self.port = free_port()
+        if "eligibility" in self.services:
+            command = ["services", "serve", "eligibility", "--port", str(self.port)]
+            self.processes["eligibility-web"] = Process("eligibility-web", command, folder / "eligibility-web.log", "/health/ready")
 
     def _add(self, name: str, service: str) -> None:
         module = "services" if service == "responsibility" else "tests.chaos.worker"
@@ -234,6 +243,35 @@ class Region(Place):
 
     def published(self) -> list[Told]:
         return self.log.heard_of
+
+    def decide(self, procurements: Sequence[str], patience: float = 600) -> None:
+        """Have procurements decided by eligibility's web process, asking again with the same key until it has answered.
+
+        :raises AssertionError: it did not answer for so many seconds.
+        """
+        for procurement in procurements:
+            until(partial(self._decided, procurement), f"the decision on {procurement}", patience)
+
+    def _decided(self, procurement: str) -> bool:
+        body = json.dumps(
+            {"facts": {"whole_life_value": "42000.00", "regime": "goods-services"}, "as_at": "2021-06-01", "subject": procurement}
+        )
+        headers = {"Content-Type": "application/json", "Idempotency-Key": procurement}
+        url = f"http://127.0.0.1:{self.port}/eligibility/decisions/procurement-route"
+        try:
+            urllib.request.urlopen(urllib.request.Request(url, body.encode(), headers), timeout=30).close()
+        except urllib.error.HTTPError as error:
+            with error:
+                if error.code < 500:  # else the database may be away
+                    raise
+            return False
+        except OSError:
+            return False
+        return True
+
+    def retry(self, service: str, fingerprint: str) -> int:
+        """``tripartite quarantine retry``, with code that the poison does not break; its exit code."""
+        return CliRunner().invoke(main, ["quarantine", "retry", service, fingerprint], env=self.environment()).exit_code
 
     def close(self) -> None:
         super().close()
@@ -255,7 +293,7 @@ class Twin(Place):
         self.processes["house"] = Process("house", command, folder / "house.log", f"{self.services[-1]}/health/ready")
 
     def url_of(self, service: str) -> str:
-        return f"sqlite:///file:{self.data}/{service}.db?mode=ro&uri=true"
+        return f"sqlite:///file:{self.data}/{service}.db?mode=rw&uri=true"  # to read may be to undo what a killed writer had begun
 
     def tell(self, messages: Sequence[Told]) -> None:
         """Posted a few at a time; from the start of those again whenever the house dies."""
@@ -282,11 +320,14 @@ class Twin(Place):
 
 
 def until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE, otherwise: Callable[[], str] = str) -> None:
-    """Poll until a condition holds.
+    """Poll until a condition holds; one that takes long to look at is looked at less often.
 
     :raises AssertionError: it does not within so many seconds; with what ``otherwise`` says.
     """
     ends = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < ends, f"waited {seconds:.0f} s for {what}: {otherwise()}"
-        time.sleep(POLL_SECONDS)
+    while True:
+        began = time.monotonic()
+        if condition():
+            return
+        assert began < ends, f"waited {seconds:.0f} s for {what}: {otherwise()}"
+        time.sleep(max(POLL_SECONDS, 4 * (time.monotonic() - began)))

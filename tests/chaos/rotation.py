@@ -111,7 +111,10 @@ class Placement:
 
 @dataclass(frozen=True)
 class Rotation:
-    """An invented rotation. ``trainees`` are those whom one can reach, with their address (None: they have none)."""
+    """An invented rotation. ``trainees`` are those whom one can reach, with their address (None: they have none).
+
+    ``procurements`` are decided over HTTP meanwhile, by whoever runs the rotation.
+    """
 
     name: str
     placements: tuple[Placement, ...]
@@ -119,6 +122,7 @@ class Rotation:
     concerns: Mapping[str, Mapping[str, str]]
     garbage: tuple[Told, ...] = ()
     with_contacts: bool = True
+    procurements: tuple[str, ...] = ()
 
     def first(self) -> list[Told]:
         """Contacts, trainees, and documents: what is known before the placements are."""
@@ -159,6 +163,7 @@ def invent(
     soon: float = 1.0,
     concerns: int = 3,
     with_contacts: bool = True,
+    procurements: int = 0,
 ) -> Rotation:
     """An invented rotation of ``count`` placements; the same for the same arguments.
 
@@ -175,7 +180,8 @@ def invent(
     emails = {trainee: f"{trainee}@example.net" if number % 20 else None for number, trainee in enumerate(reached)}
     raised = {f"{name}-concern-{number}": {"kind": "complaint" if number % 3 == 2 else "conduct"} for number in range(concerns)}
     rubbish = tuple(_garbage(rng, name, number) for number in range(garbage))
-    return Rotation(name, tuple(placements), emails, raised, rubbish, with_contacts)
+    contracts = tuple(f"{name}-contract-{number}" for number in range(procurements))
+    return Rotation(name, tuple(placements), emails, raised, rubbish, with_contacts, contracts)
 
 
 def _placement(rng: random.Random, placement_id: str, number: int, host: Host, soon: float) -> Placement:

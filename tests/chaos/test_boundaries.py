@@ -14,10 +14,14 @@ ANSWERS = ("api.py", "shared/service.py", "shared/answers.py")
 """What answers a person: whoever asks sees that there was no answer, and asks again. The other files of services/ are commands."""
 NEEDS_NONE = {
     "shared/bus/consuming.py:Subscriber._acknowledge": "Consumer.step passes its crash point before it lets a message be acknowledged",
+    "shared/bus/consuming.py:_Open.done": "as above",
+    "shared/bus/consuming.py:_Open.acknowledge": "as above",
     "shared/bus/embedded.py:Subscriber.done": "as above",
     "shared/bus/embedded.py:Subscriber.done_alone": "as above",
     "shared/outbox.py:waiting": "reads only",
     "shared/outbox.py:Relay._lease": "Relay.step passes relay.leased.unpublished as soon as it returns",
+    "shared/outbox.py:Relay._renew": "stands between two parts of what is published; a death there is one at relay.published.unconfirmed",
+    "shared/outbox.py:Relay._renew": "lengthens a lease; a death on either side of it leaves the batch to whoever comes once it is over",
     "shared/outbox.py:Relay._stored": "reads only",
     "shared/outbox.py:Relay._release": "gives back what the broker may have; a death before it is one at relay.published.unconfirmed",
     "shared/outbox.py:Relay.republish": "only at an embedded start, where a death leaves what the next start begins with",

@@ -6,8 +6,6 @@ so in its log), and when everything is drained the account of all that was told 
 """
 
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,11 +14,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.chaos.accounting import account, heading
+from tests.chaos.accounting import Account, account
 from tests.chaos.provider import Provider
 from tests.chaos.region import Region, until
 from tests.chaos.rotation import Rotation, Told, invent
-from tests.helpers import HOUSE
 from tests.nodes import Broker, Database
 from tests.proxy import Proxy
 
@@ -30,7 +27,8 @@ PLACEMENTS = {
     "nothing reaches the broker": 40,
     "nothing comes from the broker": 40,
     "connections reset": 40,
-    "connections half closed": 40,
+    "connections half closed by the broker": 40,
+    "connections half closed by the workers": 40,
     "memory alarm": 40,
     "broker killed": 40,
     "database killed": 40,
@@ -39,13 +37,15 @@ PLACEMENTS = {
 }
 """How many placements are told while each fault lasts."""
 KILLS = 10
+Notice = tuple[str, int]
+"""Which part of a worker pauses, and how often at least: a part that waits for ever pauses once or never."""
 
 
 class Run:
     """The region, and what it was told so far."""
 
-    def __init__(self, region: Region, proxy: Proxy) -> None:
-        self.region, self.proxy = region, proxy
+    def __init__(self, region: Region, proxy: Proxy, table: list[Account]) -> None:
+        self.region, self.proxy, self.table = region, proxy, table
         self.told: list[Rotation] = []
         self.unchanged: list[Rotation] = []
         self.parts = {fault: _part(number, fault) for number, fault in enumerate(PLACEMENTS)}
@@ -79,8 +79,8 @@ class Run:
         rest = [part for part in self.parts.values() if part not in self.told and part not in self.unchanged]
         found = account(fault, SEED, self.region, rotations, known=rest, mended=mended)
         found.seconds = time.monotonic() - began
-        print(f"\n{heading()}\n{found}")
-        assert found.balanced, found
+        self.table.append(found)
+        assert found.balanced, str(found)
 
 
 def _part(number: int, fault: str) -> Rotation:
@@ -89,14 +89,15 @@ def _part(number: int, fault: str) -> Rotation:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, broker: Broker, database: Database) -> Iterator[Run]:
+def run(tmp_path_factory: pytest.TempPathFactory, broker: Broker, database: Database, table: list[Account]) -> Iterator[Run]:
     folder = tmp_path_factory.mktemp("faults")
     address = urlsplit(broker.url)
     with Provider(folder / "provider.log") as provider, Proxy(str(address.hostname), address.port or 5672) as proxy:
         settings = {"TRIPARTITE_TEST_HASTE": "5", "TRIPARTITE_BATCH": "20"}
-        region = Region(folder, "faults", provider, broker, database, workers=2, through=proxy.proxied, **settings)
+        region = Region(folder, "faults", provider, broker, database, workers=2, through=proxy.proxied)
+        region.settings |= settings
         try:
-            found = Run(region, proxy)
+            found = Run(region, proxy, table)
             found.begin()
             yield found
         finally:
@@ -104,45 +105,52 @@ def run(tmp_path_factory: pytest.TempPathFactory, broker: Broker, database: Data
             region.close()
 
 
-def lived_through(run: Run, fault: str, strike: Callable[[], None], mend: Callable[[], None], *, at_work: bool = True) -> None:
+def lived_through(
+    run: Run, fault: str, strike: Callable[[], None], mend: Callable[[], None], noticed: Notice = ("", 1), *, at_work: bool = True
+) -> None:
     """Tell the part of a fault, strike in the midst of it, mend once it was noticed."""
     began = time.monotonic()
     telling = run.telling(run.next_part(fault), at_work=at_work)
-    noticed = {name: process.log.stat().st_size for name, process in run.region.processes.items()}
+    since = {process.log: process.log.stat().st_size for process in run.region.processes.values()}
     strike()
     try:
-        until(lambda: any(paused(process.log, noticed[name]) for name, process in run.region.processes.items()), "the fault to be noticed")
+        until(lambda: any(paused(log, since[log], noticed) for log in since), "the fault to be noticed")
     finally:
         mend()
     telling.result()
     run.balance(fault, began)
 
 
-def paused(log: Path, since: int) -> bool:
-    """Whether a worker has said since then that it waits for something."""
+def paused(log: Path, since: int, noticed: Notice) -> bool:
+    """Whether a worker's log says so since then."""
+    part, times = noticed
     with log.open("rb") as lines:
         lines.seek(since)
-        return b"worker.paused" in lines.read()
+        return sum(b"worker.paused" in line and part.encode() in line for line in lines) >= times
 
 
 def test_acknowledgements_later_than_the_time_out(run: Run) -> None:
-    lived_through(run, "acknowledgements delayed", lambda: run.proxy.delay(3), run.proxy.clear)
+    lived_through(run, "acknowledgements delayed", lambda: run.proxy.delay(3), run.proxy.clear, ("relay", 2))
 
 
 def test_a_black_hole_towards_the_broker(run: Run) -> None:
-    lived_through(run, "nothing reaches the broker", lambda: run.proxy.black_hole("up"), run.proxy.clear)
+    lived_through(run, "nothing reaches the broker", lambda: run.proxy.black_hole("up"), run.proxy.clear, ("relay", 2))
 
 
 def test_a_black_hole_towards_the_workers(run: Run) -> None:
-    lived_through(run, "nothing comes from the broker", lambda: run.proxy.black_hole("down"), run.proxy.clear)
+    lived_through(run, "nothing comes from the broker", lambda: run.proxy.black_hole("down"), run.proxy.clear, ("relay", 2))
 
 
 def test_connections_that_are_reset(run: Run) -> None:
     lived_through(run, "connections reset", run.proxy.reset, run.proxy.clear)
 
 
-def test_connections_of_which_one_half_is_closed(run: Run) -> None:
-    lived_through(run, "connections half closed", run.proxy.half_close, run.proxy.clear)
+def test_connections_of_which_the_brokers_half_is_closed(run: Run) -> None:
+    lived_through(run, "connections half closed by the broker", lambda: run.proxy.half_close("down"), run.proxy.clear)
+
+
+def test_connections_of_which_the_workers_half_is_closed(run: Run) -> None:
+    lived_through(run, "connections half closed by the workers", lambda: run.proxy.half_close("up"), run.proxy.clear)
 
 
 def test_a_broker_short_of_memory(run: Run) -> None:
@@ -154,7 +162,7 @@ def test_a_broker_short_of_memory(run: Run) -> None:
         broker.alarm(on=True)
         run.region.revive()
 
-    lived_through(run, "memory alarm", strike, lambda: broker.alarm(on=False), at_work=False)
+    lived_through(run, "memory alarm", strike, lambda: broker.alarm(on=False), ("relay", 2), at_work=False)
 
 
 def test_a_broker_that_is_killed(run: Run) -> None:
@@ -184,14 +192,7 @@ def test_poison_is_kept_and_handled_once_it_can_be(run: Run) -> None:
     quarantined = {
         bytes(body): str(fingerprint) for fingerprint, body in run.region.rows("deadlines", "SELECT fingerprint, body FROM quarantine")
     }
-    assert retried(run.region, quarantined[next(told.body for told in part if not told.id)]).returncode == 1
     for told in part:
-        if told.poisonous:
-            assert retried(run.region, quarantined[told.body]).returncode == 0
+        if told.poisonous or not told.id:
+            assert run.region.retry("deadlines", quarantined[told.body]) == (0 if told.poisonous else 1)
     run.balance("poison, mended", began, mended=True)
-
-
-def retried(region: Region, fingerprint: str) -> "subprocess.CompletedProcess[str]":
-    """``tripartite quarantine retry``, with code that the poison does not break."""
-    command = [sys.executable, "-m", "services", "quarantine", "retry", "deadlines", fingerprint]
-    return subprocess.run(command, cwd=HOUSE, env=region.environment(), capture_output=True, text=True, check=False)

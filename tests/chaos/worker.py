@@ -53,7 +53,7 @@ def hasten(by: int) -> None:
     for module, name, least in (
         (rabbitmq, "HEARTBEAT_SECONDS", 4),
         (rabbitmq, "CONNECT_SECONDS", 1),
-        (rabbitmq, "WRITE_SECONDS", 1),
+        (rabbitmq, "ANSWER_SECONDS", 2),
         (publishing, "CONFIRM_SECONDS", 1),
         (consuming, "LONGEST_WAIT", 1),
         (worker, "LONGEST_WAIT", 1),
