@@ -149,7 +149,7 @@ class Run:
                 done.result()
 
     def _to_be_heard(self) -> int:
-        """How much deadlines and notifications hear of the second part: the placements, the outcomes of alerts; the placements, what is said."""
+        """How much is heard of the second part: by deadlines placements and outcomes of alerts, by notifications placements and the rest."""
         wanted = expected([self.rotation.unchanged()])
         return len(wanted.placements) + len(wanted.alerts) + len(self.rotation.placements) + wanted.said.total()
 

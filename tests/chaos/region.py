@@ -38,6 +38,8 @@ from tests.power import free_port
 
 PATIENCE = 120.0
 POLL_SECONDS = 0.05
+UNREACHABLE = 3
+"""The exit code of a command that cannot begin because something it needs is away."""
 HEARS = {name: {event.type for event in module.SERVICE.consumers} for name, module in SERVICES.items()}
 """The types of event that each service hears."""
 
@@ -85,13 +87,14 @@ class Place:
         return {**ours, **self.settings, **more}
 
     def revive(self) -> None:
-        """Start again what was killed; it comes to work when it can.
+        """Start again what was killed, as a supervisor does; it comes to work when it can.
 
         :raises AssertionError: a process has ended of itself.
         """
         dead = [process for process in self.processes.values() if process.ended() is not None]
         for process in dead:
-            assert process.ended() == -signal.SIGKILL, f"{process.name} ended with {process.ended()}: {process.tail()}"
+            waits = process.ended() == UNREACHABLE and not process.at_work()  # its database is away as well, or starting
+            assert waits or process.ended() == -signal.SIGKILL, f"{process.name} ended with {process.ended()}: {process.tail()}"
             self.mourn(process)
             process.start(self.environment())
 
@@ -165,9 +168,11 @@ class Process:
             self.running = subprocess.Popen(command, cwd=HOUSE, env=environment, stdout=log, stderr=log)
 
     def settled(self) -> bool:
-        """Whether it says that it is at work, or has ended."""
-        if self.ended() is not None:
-            return True
+        """Whether it is at work, or has ended."""
+        return self.ended() is not None or self.at_work()
+
+    def at_work(self) -> bool:
+        """Whether it has said so since it was started."""
         with self.log.open("rb") as log:
             log.seek(self._from)
             return self.shows.encode() in log.read()

@@ -20,7 +20,6 @@ NEEDS_NONE = {
     "shared/bus/embedded.py:Subscriber.done_alone": "as above",
     "shared/outbox.py:waiting": "reads only",
     "shared/outbox.py:Relay._lease": "Relay.step passes relay.leased.unpublished as soon as it returns",
-    "shared/outbox.py:Relay._renew": "stands between two parts of what is published; a death there is one at relay.published.unconfirmed",
     "shared/outbox.py:Relay._renew": "lengthens a lease; a death on either side of it leaves the batch to whoever comes once it is over",
     "shared/outbox.py:Relay._stored": "reads only",
     "shared/outbox.py:Relay._release": "gives back what the broker may have; a death before it is one at relay.published.unconfirmed",
