@@ -149,7 +149,7 @@ class Run:
                 done.result()
 
     def _to_be_heard(self) -> int:
-        """How much is heard of the second part: by deadlines placements and outcomes of alerts, by notifications placements and the rest."""
+        """How much is heard of the second part: by deadlines placements and outcomes of alerts, by notifications the rest as well."""
         wanted = expected([self.rotation.unchanged()])
         return len(wanted.placements) + len(wanted.alerts) + len(self.rotation.placements) + wanted.said.total()
 
