@@ -23,7 +23,7 @@ from shared.errors import InvalidSettings, Unreachable
 from shared.outbox import waiting
 from shared.worker import Worker, clock_of
 
-COLLECTED_AFTER = 100_000
+COLLECTED_AFTER = 10_000
 """So many more objects made than dropped, and the collector looks for rings among them."""
 log = structlog.get_logger()
 outbox_batches = Gauge("tripartite_outbox_batches", "Batches of the outbox that the broker has not confirmed yet", ["service"])
