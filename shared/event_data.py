@@ -9,7 +9,7 @@ import re
 import types
 import typing
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import MISSING, Field, fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache, lru_cache, partial
@@ -77,7 +77,8 @@ def _read_quickly(event: type[AnyEvent], data: object) -> AnyEvent | None:
     if not isinstance(data, dict):
         return None
     try:
-        return event(**{name: read(data[name]) for name, read in _quick_readers(event)})  # type: ignore[arg-type]  # a class is hashable
+        readers = _quick_readers(event)  # type: ignore[arg-type]  # a class is hashable
+        return event(**{name: read(data[name]) for name, read, needed in readers if needed or name in data})
     except (_NotPlain, KeyError):
         return None
 
@@ -87,9 +88,14 @@ class _NotPlain(Exception):
 
 
 @cache
-def _quick_readers(event: Callable[..., Event]) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+def _quick_readers(event: Callable[..., Event]) -> tuple[tuple[str, Callable[[Any], Any], bool], ...]:
+    """Of each field its name, what reads it, and whether it must be there."""
     hints = typing.get_type_hints(event)
-    return tuple((name, _quick_reader(hints[name])) for name in names_of(event))
+    return tuple((each.name, _quick_reader(hints[each.name]), _needed(each)) for each in fields(event))  # type: ignore[arg-type]
+
+
+def _needed(field: Field[Any]) -> bool:
+    return field.default is MISSING
 
 
 def _quick_reader(hint: Any) -> Callable[[Any], Any]:
@@ -148,7 +154,15 @@ def _said_of(place: str, found: Any) -> Iterator[tuple[str, str]]:
 def schema_of(event: type[Event]) -> Schema:
     """The marshmallow schema of an event, made from its annotations."""
     hints = typing.get_type_hints(event)
-    return Schema.from_dict({field.name: _shape(hints[field.name]) for field in fields(event)}, name=event.__name__)(unknown=EXCLUDE)
+    return Schema.from_dict({each.name: _shape_of(each, hints[each.name]) for each in fields(event)}, name=event.__name__)(unknown=EXCLUDE)
+
+
+def _shape_of(field: Field[Any], hint: Any) -> shapes.Field[Any]:
+    """The shape of a field; one with a default may be left out."""
+    shape = _shape(hint)
+    if not _needed(field):
+        shape.required, shape.load_default = False, field.default
+    return shape
 
 
 def _shape(hint: Any) -> shapes.Field[Any]:

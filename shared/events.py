@@ -9,11 +9,15 @@ event                                           said by                         
 PlacementUpdated, PlacementWithdrawn            upstream                              deadlines, notifications
 DocumentIssued                                  upstream, hosts, lead employers       deadlines
 RecipientUpdated                                upstream                              notifications
+ContractRecorded, ReportIssued                  commissioners                         deadlines
+MeetingHeld                                     commissioners                         deadlines, responsibility
 ConcernRaised                                   lead employers, hosts                 responsibility
 ProcurementRouted, PostMoveDecided              eligibility                           notifications
 DeadlineSet … DeadlineWithdrawn                 deadlines                             notifications
+MilestoneSet … MilestoneWithdrawn               deadlines                             notifications
 ResponsibilityAssigned                          responsibility                        notifications
-AlertSent, AlertFailed                          notifications                         deadlines
+QuorumDecided                                   responsibility                        deadlines
+AlertSent … AlertAcknowledged                   notifications                         deadlines
 ==============================================  ====================================  ===============================
 
 **Newer wins**: of events whose class says ``newer_wins`` a consumer that has heard a newer one for the subject ignores the older, so
@@ -42,6 +46,18 @@ PlacementType = Literal[
     "phased-return",
 ]
 Owner = Literal["national-body", "lead-employer", "host"]
+Body = Literal[
+    "management-board",
+    "performance-and-contract-management-committee",
+    "operational-management-committee",
+    "host-meeting",
+    "lead-provider-committee",
+    "specialty-executive-committee",
+    "trainee-forum",
+    "lead-provider-team-meeting",
+    "london-oversight-group",
+    "east-of-england-steering-group",
+]
 Receiver = Literal["host", "lead-employer", "trainee"]
 Code = str | int | bool
 _ADDRESS = re.compile(r"""[^@\s<>,;:"()\[\]]+@[^@\s<>,;:"()\[\]]+""")
@@ -123,7 +139,10 @@ class PlacementWithdrawn(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class DocumentIssued(Event):
-    """A document about a placement left ``issued_by`` (ODS code) for ``issued_to`` on a day. ``host`` is the host it is about."""
+    """A document about a placement left ``issued_by`` (ODS code) for ``issued_to`` on a day. ``host`` is the host it is about.
+
+    ``recorded_by`` says who put it on record, if that is not whoever sends the event.
+    """
 
     type = "document.issued"
     about = "placement_id"
@@ -136,17 +155,19 @@ class DocumentIssued(Event):
     issued_by: str
     issued_on: date
     host: str
+    recorded_by: str = ""
 
     def untimely(self, said: datetime) -> dict[str, str]:
-        """Nobody can say today that a document went out tomorrow (wherever on earth it is today)."""
-        if self.issued_on <= (said + timedelta(hours=14)).date():
-            return {}
-        return {"data.issued_on": f"{self.issued_on} comes after the event's time, {said:%Y-%m-%d}; send the event once it was issued."}
+        """Nobody can say today that a document went out tomorrow."""
+        return _after_the_event("issued_on", self.issued_on, said)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecipientUpdated(Event):
-    """How a person or an organisation's contact for one purpose is reached. No purpose means any."""
+    """How a person or an organisation's contact for one purpose is reached. No purpose means any.
+
+    ``webhook`` is an address that takes signed messages; ``escalates_to`` the second contact (a recipient's id) if nobody acknowledges.
+    """
 
     type = "recipient.updated"
     about = "recipient_id"
@@ -159,6 +180,8 @@ class RecipientUpdated(Event):
     purpose: str
     name: str
     email: str | None
+    webhook: str | None = None
+    escalates_to: str = ""
 
     def __post_init__(self) -> None:
         """An address that could not be one is refused here, not when an alert is to leave."""
@@ -181,6 +204,82 @@ class ConcernRaised(Event):
     lead_employer: str
     host: str
     facts: dict[str, Code]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContractRecorded(Event):
+    """A contract with a lead employer (ODS code) as it now is, with what is known of it (facts of the policy ``contract-milestones``).
+
+    ``ends_on`` is the last day of the term that is in force.
+    """
+
+    type = "contract.recorded"
+    about = "contract_id"
+    said_by = ("commissioners",)
+    newer_wins = True
+    from_outside = True
+    contract_id: str
+    title: str
+    lead_employer: str
+    service_start: date
+    ends_on: date
+    facts: dict[str, Code]
+
+    def __post_init__(self) -> None:
+        """A contract ends after its service starts."""
+        if self.ends_on < self.service_start:
+            raise MalformedEvent(
+                "The contract ends before its service starts.", {"data.ends_on": f"must not come before {self.service_start}."}
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeetingHeld(Event):
+    """A body of a lead employer's arrangement (ODS code) met, with who was there (facts of the policy ``quorum``).
+
+    ``host`` is the host trust of a host meeting.
+    """
+
+    type = "meeting.held"
+    about = "meeting_id"
+    said_by = ("commissioners",)
+    from_outside = True
+    meeting_id: str
+    body: Body
+    lead_employer: str
+    held_on: date
+    facts: dict[str, Code]
+    host: str = ""
+
+    def untimely(self, said: datetime) -> dict[str, str]:
+        """Nobody can say today that a meeting was held tomorrow."""
+        return _after_the_event("held_on", self.held_on, said)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportIssued(Event):
+    """A body of a lead employer's arrangement (ODS code) reported to those to whom it reports regularly."""
+
+    type = "report.issued"
+    about = "report_id"
+    said_by = ("commissioners",)
+    from_outside = True
+    report_id: str
+    body: Body
+    lead_employer: str
+    issued_on: date
+    host: str = ""
+
+    def untimely(self, said: datetime) -> dict[str, str]:
+        """Nobody can say today that a report went out tomorrow."""
+        return _after_the_event("issued_on", self.issued_on, said)
+
+
+def _after_the_event(name: str, day: date, said: datetime) -> dict[str, str]:
+    """What is wrong if a day has not come yet when it is told of (wherever on earth it is today)."""
+    if day <= (said + timedelta(hours=14)).date():
+        return {}
+    return {f"data.{name}": f"{day} comes after the event's time, {said:%Y-%m-%d}; send the event once it has happened."}
 
 
 # ---- said by eligibility -----------------------------------------------------------------------------------------
@@ -275,6 +374,74 @@ class DeadlineWithdrawn(DeadlineEvent):
     reason: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class DeadlineWaived(DeadlineEvent):
+    """Somebody who may has waived the duty until a day, that day included."""
+
+    type = "deadline.waived"
+    waived_by: str
+    reason: str
+    until: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class MilestoneEvent(Event):
+    """What every event of a milestone carries: something that a contract, or a body in a calendar year (``regarding``), owes by a day.
+
+    ``owner`` is whoever the documents name; ``what`` says it in words, ``detail`` what is known of it today.
+    """
+
+    about = "milestone_id"
+    said_by = ("deadlines",)
+    newer_wins = True
+    milestone_id: str
+    regarding: str
+    title: str
+    lead_employer: str
+    owner: str
+    what: str
+    due: date
+    decision_id: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MilestoneSet(MilestoneEvent):
+    """A milestone is due on a day."""
+
+    type = "milestone.set"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MilestoneApproaching(MilestoneEvent):
+    """The day comes near and the milestone is not reached. Of a body: a shortfall that the year can still mend."""
+
+    type = "milestone.approaching"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MilestoneMet(MilestoneEvent):
+    """The milestone was reached on a day."""
+
+    type = "milestone.met"
+    met_on: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class MilestoneMissed(MilestoneEvent):
+    """The day passed."""
+
+    type = "milestone.missed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MilestoneWithdrawn(MilestoneEvent):
+    """The milestone no longer counts."""
+
+    type = "milestone.withdrawn"
+    reason: str
+
+
 # ---- said by responsibility --------------------------------------------------------------------------------------
 
 
@@ -294,6 +461,22 @@ class ResponsibilityAssigned(Event):
     owner: str
     case_manager: str
     told: list[dict[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuorumDecided(Event):
+    """Whether a meeting was quorate (verdict of the policy ``quorum``, or ``undetermined``) was decided and recorded."""
+
+    type = "quorum.decided"
+    about = "meeting_id"
+    said_by = ("responsibility",)
+    meeting_id: str
+    body: Body
+    lead_employer: str
+    host: str
+    held_on: date
+    verdict: str
+    decision_id: str
 
 
 # ---- said by notifications ---------------------------------------------------------------------------------------
@@ -327,6 +510,37 @@ class AlertFailed(Event):
     recipient_id: str | None
     channel: str
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertBounced(Event):
+    """An alert had left, and its provider says that it did not arrive."""
+
+    type = "alert.bounced"
+    about = "alert_key"
+    said_by = ("notifications",)
+    alert_key: str
+    kind: str
+    regarding: str
+    recipient_id: str
+    channel: str
+    bounced_at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertAcknowledged(Event):
+    """Whoever an alert was for has said that it was seen."""
+
+    type = "alert.acknowledged"
+    about = "alert_key"
+    said_by = ("notifications",)
+    alert_key: str
+    kind: str
+    regarding: str
+    recipient_id: str
+    channel: str
+    acknowledged_at: datetime
 
 
 def _concrete(event: type[Event]) -> list[type[Event]]:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from services.notifications.consumers import CONSUMERS, read
-from services.notifications.senders import deliver, settle_claims
+from services.notifications.senders.delivery import deliver, settle_claims
 from shared.events import RecipientUpdated
 from shared.worker import Service, Worker
 

@@ -298,6 +298,7 @@ def _alert(news: News, telling: Telling, party: Party, content: str, number: int
         content=content,
         telling=number,
         created_at=now,
+        due_at=now,
     )
 
 

@@ -91,7 +91,7 @@ class Alert(Base):
 
     ``role``, ``organisation``, ``purpose`` and ``person`` say whom the policy means; ``recipient_id`` and ``address`` who that is
     by what is known now. ``content`` is the fingerprint of what is said, ``telling`` counts what this party was told about
-    ``regarding``. ``subject`` and ``text`` are kept as they were sent.
+    ``regarding``. It leaves at ``due_at``, not before. ``subject`` and ``text`` are kept as they were sent.
     """
 
     __tablename__ = "alerts"
@@ -109,6 +109,7 @@ class Alert(Base):
     content: Mapped[str]
     telling: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime)
     recipient_id: Mapped[str] = mapped_column(default="")
     address: Mapped[str] = mapped_column(default="")
     status: Mapped[Status] = mapped_column(String, default="pending")
@@ -121,7 +122,7 @@ class Alert(Base):
     text: Mapped[str] = mapped_column(Text, default="")
 
     __table_args__ = (
-        Index("alerts_waiting", "status", "created_at", "telling"),
+        Index("alerts_waiting", "status", "due_at", "created_at"),
         Index("alerts_of_recipient", "recipient_id", "created_at"),
     )
 

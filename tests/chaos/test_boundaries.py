@@ -24,13 +24,13 @@ NEEDS_NONE = {
     "shared/outbox.py:Relay._stored": "reads only",
     "shared/outbox.py:Relay._release": "gives back what the broker may have; a death before it is one at relay.published.unconfirmed",
     "shared/outbox.py:Relay.republish": "only at an embedded start, where a death leaves what the next start begins with",
-    "services/notifications/senders.py:InboxSender.send": "stands between alert.claimed.unsent and alert.sent.unmarked",
-    "services/notifications/senders.py:InboxSender.find": "reads only",
-    "services/notifications/senders.py:claim": "deliver passes alert.claimed.unsent as soon as it returns",
-    "services/notifications/senders.py:mark": "deliver passes alert.sent.unmarked before it",
-    "services/notifications/senders.py:give_back": "deliver passes alert.sent.unmarked before it",
-    "services/notifications/senders.py:settle_claims": "looks up again what it has not settled; nothing leaves here",
-    "services/notifications/senders.py:doubt": "what is in doubt stays so until it is settled; nothing leaves here",
+    "services/notifications/senders/inbox.py:InboxSender.send": "stands between alert.claimed.unsent and alert.sent.unmarked",
+    "services/notifications/senders/inbox.py:InboxSender.find": "reads only",
+    "services/notifications/senders/delivery.py:claim": "deliver passes alert.claimed.unsent as soon as it returns",
+    "services/notifications/senders/delivery.py:mark": "deliver passes alert.sent.unmarked before it",
+    "services/notifications/senders/delivery.py:give_back": "deliver passes alert.sent.unmarked before it",
+    "services/notifications/senders/delivery.py:settle_claims": "looks up again what it has not settled; nothing leaves here",
+    "services/notifications/senders/delivery.py:doubt": "what is in doubt stays so until it is settled; nothing leaves here",
 }
 """Functions that cross a boundary without a crash point of their own, and why none is needed."""
 

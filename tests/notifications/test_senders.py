@@ -12,9 +12,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import select, update
 
-from services.notifications import models, senders
+from services.notifications import models
 from services.notifications.consumers import CONSUMERS, read
 from services.notifications.models import Alert, InboxMessage
+from services.notifications.senders import delivery
 from shared.bus.embedded import forget_embedded_queues
 from shared.config import Config
 from shared.database import from_now, transaction
@@ -47,7 +48,7 @@ TRAINEE = RecipientUpdated(recipient_id="T1", role="trainee", organisation="", p
 @pytest.fixture
 def worker(tmp_path: Path) -> Iterator[Worker]:
     forget_embedded_queues()
-    service = Service("notifications", CONSUMERS, read, [senders.deliver])
+    service = Service("notifications", CONSUMERS, read, [delivery.deliver])
     made = Worker(service, Config(data=tmp_path, lease_seconds=30), lambda: NOW)
     yield made
     made.close()
@@ -87,7 +88,7 @@ def files(worker: Worker) -> list[Path]:
 
 def claimed(worker: Worker, *, lease_is_over: bool = True) -> list[Alert]:
     """The first half of a round: the process dies before it sends, and its lease runs out."""
-    rows, _ = senders.claim(worker, "token-of-the-dead", NOW)
+    rows, _ = delivery.claim(worker, "token-of-the-dead", NOW)
     if lease_is_over:
         let_leases_run_out(worker)
     return rows
@@ -114,14 +115,14 @@ def ours(item: Any, name: str | None, kind: str, reflected: bool, other: Any) ->
 
 
 def test_an_alert_leaves_once_and_is_said_to_have_left(waiting: Worker) -> None:
-    assert senders.deliver(waiting, NOW) == 2
+    assert delivery.deliver(waiting, NOW) == 2
     assert statuses(waiting) == {"sent"}
-    assert senders.deliver(waiting, LATER) == 0
+    assert delivery.deliver(waiting, LATER) == 0
     assert said(waiting) == ["alert.failed", "alert.failed", "alert.sent", "alert.sent"]
 
 
 def test_the_mail_is_one_whole_file_named_by_its_key(waiting: Worker) -> None:
-    senders.deliver(waiting, NOW)
+    delivery.deliver(waiting, NOW)
     [mail] = [alert for alert in alerts(waiting) if alert.channel == "email"]
     [file] = files(waiting)
     assert file.name == f"{mail.alert_key}.txt"
@@ -132,7 +133,7 @@ def test_the_mail_is_one_whole_file_named_by_its_key(waiting: Worker) -> None:
 
 
 def test_the_inbox_has_the_message(waiting: Worker) -> None:
-    senders.deliver(waiting, NOW)
+    delivery.deliver(waiting, NOW)
     with transaction(waiting.engine) as session:
         [message] = session.scalars(select(InboxMessage))
     assert (message.recipient_id, message.received_at) == ("T1", NOW)
@@ -154,9 +155,9 @@ def test_the_same_event_again_adds_nothing(waiting: Worker) -> None:
 
 def test_a_contact_that_comes_later_gets_the_alert(worker: Worker) -> None:
     hear(worker, PLACEMENT)
-    assert senders.deliver(worker, NOW) == 0
+    assert delivery.deliver(worker, NOW) == 0
     hear(worker, TRAINEE)
-    assert senders.deliver(worker, LATER) == 2
+    assert delivery.deliver(worker, LATER) == 2
     assert statuses(worker) == {"sent"}
 
 
@@ -164,7 +165,7 @@ def test_a_batch_is_no_larger_than_it_may_be(tmp_path: Path) -> None:
     forget_embedded_queues()
     worker = Worker(Service("notifications", CONSUMERS, read), Config(data=tmp_path, batch=1), lambda: NOW)
     hear(worker, TRAINEE, PLACEMENT)
-    assert [senders.deliver(worker, NOW) for _ in range(3)] == [1, 1, 0]
+    assert [delivery.deliver(worker, NOW) for _ in range(3)] == [1, 1, 0]
     worker.close()
 
 
@@ -175,7 +176,7 @@ def test_an_alert_that_cannot_be_worded_fails_and_the_others_leave(waiting: Work
     with transaction(waiting.engine) as session:
         [mail] = session.scalars(select(Alert).where(Alert.role == "trainee", Alert.channel == "email"))
         mail.values = {key: value for key, value in mail.values.items() if key != "site"}
-    assert senders.deliver(waiting, NOW) == 2
+    assert delivery.deliver(waiting, NOW) == 2
     found = {alert.channel: alert for alert in alerts(waiting)}
     assert (found["email"].status, found["inbox"].status) == ("failed", "sent")
     assert "'site' is undefined" in found["email"].reason
@@ -183,22 +184,22 @@ def test_an_alert_that_cannot_be_worded_fails_and_the_others_leave(waiting: Work
 
 def test_a_claim_is_nobody_elses(waiting: Worker) -> None:
     claimed(waiting, lease_is_over=False)
-    assert senders.deliver(waiting, NOW) == 0
+    assert delivery.deliver(waiting, NOW) == 0
     assert statuses(waiting) == {"claimed"}
 
 
 def test_died_before_the_send_it_is_sent_by_the_next(waiting: Worker) -> None:
     claimed(waiting)
-    assert senders.deliver(waiting, LATER) == 4, "two settled as not there, and the same two sent"
+    assert delivery.deliver(waiting, LATER) == 4, "two settled as not there, and the same two sent"
     assert statuses(waiting) == {"sent"}
     assert len(files(waiting)) == 1
 
 
 def test_died_after_the_send_it_is_found_and_not_sent_again(waiting: Worker) -> None:
-    senders.send(waiting, claimed(waiting), NOW)
+    delivery.send(waiting, claimed(waiting), NOW)
     [file] = files(waiting)
     written = file.stat()
-    assert senders.deliver(waiting, LATER) == 2
+    assert delivery.deliver(waiting, LATER) == 2
     assert statuses(waiting) == {"sent"}
     assert file.stat().st_mtime_ns == written.st_mtime_ns
     assert file.stat().st_ino == written.st_ino, "the file was not written a second time"
@@ -208,8 +209,8 @@ def test_died_after_the_send_it_is_found_and_not_sent_again(waiting: Worker) -> 
 
 def test_died_between_two_sends_only_the_missing_one_is_sent(waiting: Worker) -> None:
     rows = claimed(waiting)
-    senders.send(waiting, [alert for alert in rows if alert.channel == "email"], NOW)
-    assert senders.settle_claims(waiting, LATER) == 2
+    delivery.send(waiting, [alert for alert in rows if alert.channel == "email"], NOW)
+    assert delivery.settle_claims(waiting, LATER) == 2
     assert {alert.channel: alert.status for alert in alerts(waiting)} == {"email": "sent", "inbox": "pending"}
 
 
@@ -218,61 +219,61 @@ def test_a_half_written_file_is_not_a_message(waiting: Worker) -> None:
     folder = waiting.config.data / "alerts"
     folder.mkdir()
     (folder / f"{mail.alert_key}.part").write_text("To: ")
-    senders.deliver(waiting, LATER)
+    delivery.deliver(waiting, LATER)
     [file] = files(waiting)
     assert file.suffix == ".txt"
 
 
 def test_an_expired_claim_is_in_doubt_and_never_simply_pending(waiting: Worker) -> None:
     claimed(waiting, lease_is_over=False)
-    assert senders.doubt(waiting) == [], "the lease has not run out"
+    assert delivery.doubt(waiting) == [], "the lease has not run out"
     let_leases_run_out(waiting)
-    assert {alert.status for alert in senders.doubt(waiting)} == {"unknown"}
-    assert senders.claim(waiting, "another-token", LATER) == ([], 0), "what is in doubt is not claimed"
+    assert {alert.status for alert in delivery.doubt(waiting)} == {"unknown"}
+    assert delivery.claim(waiting, "another-token", LATER) == ([], 0), "what is in doubt is not claimed"
 
 
 def test_at_an_embedded_start_every_claim_is_settled_at_once(waiting: Worker) -> None:
-    senders.send(waiting, claimed(waiting, lease_is_over=False), NOW)
-    assert senders.settle_claims(waiting, NOW) == 0
-    assert senders.settle_claims(waiting, NOW, at_start=True) == 2
+    delivery.send(waiting, claimed(waiting, lease_is_over=False), NOW)
+    assert delivery.settle_claims(waiting, NOW) == 0
+    assert delivery.settle_claims(waiting, NOW, at_start=True) == 2
     assert statuses(waiting) == {"sent"}
 
 
 def test_a_sender_that_wakes_up_late_marks_nothing_twice(waiting: Worker) -> None:
     rows = claimed(waiting)
-    senders.deliver(waiting, LATER)
-    senders.send(waiting, rows, LATER)
-    senders.mark(waiting, "token-of-the-dead", {}, LATER)
+    delivery.deliver(waiting, LATER)
+    delivery.send(waiting, rows, LATER)
+    delivery.mark(waiting, "token-of-the-dead", {}, LATER)
     assert said(waiting).count("alert.sent") == 2
     assert len(files(waiting)) == 1
 
 
 def test_an_alert_whose_sender_always_dies_waits_for_a_person(waiting: Worker) -> None:
     now = NOW
-    for _ in range(senders.MOST_ATTEMPTS):
-        senders.claim(waiting, f"token-{now}", now)
+    for _ in range(delivery.MOST_ATTEMPTS):
+        delivery.claim(waiting, f"token-{now}", now)
         let_leases_run_out(waiting)
         now += timedelta(minutes=1)
-        senders.settle_claims(waiting, now)
+        delivery.settle_claims(waiting, now)
     assert statuses(waiting) == {"needs-review"}
-    assert senders.deliver(waiting, now) == 0
+    assert delivery.deliver(waiting, now) == 0
 
 
 def test_an_outage_of_a_channel_counts_against_no_alert_and_holds_up_no_other_channel(waiting: Worker) -> None:
     blocked = waiting.config.data / "alerts"
     blocked.write_text("a file where the folder should be")
     with pytest.raises(OSError):
-        senders.deliver(waiting, NOW)
+        delivery.deliver(waiting, NOW)
     found = {(alert.channel, alert.status, alert.attempts) for alert in alerts(waiting)}
     assert found == {("email", "unknown", 0), ("inbox", "sent", 1)}
     blocked.unlink()
-    senders.deliver(waiting, NOW)
+    delivery.deliver(waiting, NOW)
     assert statuses(waiting) == {"sent"}
 
 
 def test_a_refusal_for_good_is_said_with_its_reason(waiting: Worker) -> None:
     rows = claimed(waiting)
-    senders.mark(waiting, "token-of-the-dead", {rows[0].alert_key: "The address does not exist."}, NOW)
+    delivery.mark(waiting, "token-of-the-dead", {rows[0].alert_key: "The address does not exist."}, NOW)
     assert sorted(alert.status for alert in alerts(waiting)) == ["failed", "sent"]
     assert said(waiting).count("alert.failed") == 3
 
@@ -281,5 +282,5 @@ def test_a_channel_without_a_sender_is_a_failure_and_never_taken_for_sent(waitin
     with transaction(waiting.engine) as session:
         for alert in session.scalars(select(Alert).where(Alert.channel == "inbox")):
             alert.channel = "carrier-pigeon"
-    senders.deliver(waiting, NOW)
+    delivery.deliver(waiting, NOW)
     assert {alert.channel: alert.status for alert in alerts(waiting)} == {"email": "sent", "carrier-pigeon": "failed"}

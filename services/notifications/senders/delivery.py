@@ -3,26 +3,19 @@
 :func:`deliver` is the chore: settle what is in doubt, :func:`claim` a batch (worded and committed), send it, :func:`mark` it. Between the
 claim and the mark the alert may or may not have left; if its sender dies there, the lease runs out, the alert becomes
 ``unknown``, and :func:`settle_claims` looks for it where it would be. It is sent again only if it is provably not there.
-
-A sender is two functions of a batch: ``send(alerts)`` takes them whole and gives the reasons of those that are refused for good, by
-key; ``find(keys)`` gives those that are there. Both senders here write under the alert's key, so even a sender that was thought
-dead and wakes up late cannot make a second message of it.
 """
 
-import os
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import structlog
-from sqlalchemy import Engine, select
-from sqlalchemy.orm import Session
+from sqlalchemy import select
 
+from services.notifications import senders
 from services.notifications.consumers import failed
-from services.notifications.letters import one_line, render
-from services.notifications.models import Alert, InboxMessage
+from services.notifications.letters import render
+from services.notifications.models import Alert
 from shared.crashpoints import crashpoint
 from shared.database import from_now, transaction
 from shared.events import AlertSent
@@ -31,75 +24,6 @@ from shared.worker import Say, Worker
 log = structlog.get_logger()
 MOST_ATTEMPTS = 5
 """An alert whose sender died this often waits for a person."""
-
-
-@dataclass(frozen=True)
-class FileSender:
-    """E-mail, written as files into a folder: one whole file for each alert, named by its key."""
-
-    folder: Path
-
-    def send(self, alerts: Sequence[Alert], now: datetime) -> Mapping[str, str]:
-        """Write each alert to a temporary file, make them durable (in a pass of its own: far quicker), and give them their names."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        partial = {alert.alert_key: self._path(alert.alert_key).with_suffix(".part") for alert in alerts}
-        for alert in alerts:
-            head = f"To: {one_line(alert.values['to'])} <{one_line(alert.address)}>\n"
-            letter = f"{head}Subject: {alert.subject}\nReference: {alert.alert_key}\n\n{alert.text}"
-            partial[alert.alert_key].write_text(letter, encoding="utf-8", newline="\n")
-        for file in partial.values():
-            _make_durable(file)
-        for alert_key, file in partial.items():
-            file.replace(self._path(alert_key))
-        _make_durable(self.folder)
-        return {}
-
-    def find(self, keys: Collection[str]) -> set[str]:
-        """The alerts whose file is there."""
-        return {key for key in keys if self._path(key).exists()}
-
-    def _path(self, alert_key: str) -> Path:
-        return self.folder / f"{alert_key}.txt"
-
-
-def _make_durable(path: Path) -> None:
-    """Have a file's bytes, or a folder's names, on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-@dataclass(frozen=True)
-class InboxSender:
-    """The inbox that a person reads in the application: a table of this service."""
-
-    engine: Engine
-
-    def send(self, alerts: Sequence[Alert], now: datetime) -> Mapping[str, str]:
-        """Put each alert into its reader's inbox, unless it is there."""
-        with transaction(self.engine) as session:
-            there = self._there(session, {alert.alert_key for alert in alerts})
-            session.add_all(
-                InboxMessage(alert.alert_key, alert.recipient_id, alert.kind, alert.regarding, alert.subject, alert.text, now)
-                for alert in alerts
-                if alert.alert_key not in there
-            )
-        return {}
-
-    def find(self, keys: Collection[str]) -> set[str]:
-        """The alerts that are in an inbox."""
-        with transaction(self.engine) as session:
-            return self._there(session, keys)
-
-    def _there(self, session: Session, keys: Collection[str]) -> set[str]:
-        return set(session.scalars(select(InboxMessage.alert_key).where(InboxMessage.alert_key.in_(keys))))
-
-
-def senders_of(worker: Worker) -> Mapping[str, FileSender | InboxSender]:
-    """The senders, by channel."""
-    return {"email": FileSender(worker.config.data / "alerts"), "inbox": InboxSender(worker.engine)}
 
 
 # ---- claim, send, mark -------------------------------------------------------------------------------------------
@@ -124,7 +48,8 @@ def deliver(worker: Worker, now: datetime) -> int:
 def claim(worker: Worker, token: str, now: datetime) -> tuple[list[Alert], int]:
     """Word the oldest pending alerts and claim them, committed before anything leaves; returns them, and how many cannot be worded."""
     with transaction(worker.engine) as session:
-        oldest = select(Alert).where(Alert.status == "pending").order_by(Alert.created_at, Alert.telling, Alert.alert_key)
+        waiting = (Alert.status == "pending") & (Alert.due_at <= now)
+        oldest = select(Alert).where(waiting).order_by(Alert.due_at, Alert.created_at, Alert.telling, Alert.alert_key)
         rows = list(session.scalars(oldest.limit(worker.config.batch).with_for_update(skip_locked=True)))
         for alert in rows:
             _word(alert)
@@ -147,7 +72,7 @@ def _word(alert: Alert) -> None:
 
 def send(worker: Worker, alerts: Sequence[Alert], now: datetime) -> tuple[Mapping[str, str], Mapping[str, Exception]]:
     """Send claimed alerts, channel by channel; returns the reasons of those refused for good, and what keeps a channel away."""
-    by_channel = senders_of(worker)
+    by_channel = senders.senders_of(worker)
     refused = {alert.alert_key: f"There is no sender for {alert.channel}." for alert in alerts if alert.channel not in by_channel}
     away: dict[str, Exception] = {}
     for channel, sender in by_channel.items():
@@ -211,7 +136,7 @@ def settle_claims(worker: Worker, now: datetime, *, at_start: bool = False) -> i
         return 0
     found: set[str] = set()
     away: set[str] = set()
-    for channel, sender in senders_of(worker).items():
+    for channel, sender in senders.senders_of(worker).items():
         try:
             found |= sender.find({alert.alert_key for alert in doubtful if alert.channel == channel})
         except Exception as error:  # what is in doubt on this channel stays so; the others go on

@@ -1,0 +1,8 @@
+"""Who may read which calendar."""
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    pass
