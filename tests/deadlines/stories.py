@@ -36,11 +36,15 @@ class Story:
 
     def _heard(self, event: Event, day: date) -> list[Say]:
         if isinstance(event, PlacementUpdated):
-            return placement_updated(self.file, event, day, datetime.combine(day, time(9), UTC), day)
+            return placement_updated(self.file, event, day, self.now(day), day)
         if isinstance(event, DocumentIssued):
-            return document_issued(self.file, event)
+            return document_issued(self.file, event, "urn:tripartite:test", self.now(day), self.now(day))
         assert isinstance(event, PlacementWithdrawn)
-        return placement_withdrawn(self.file, event, day)
+        return placement_withdrawn(self.file, event, self.now(day), day)
+
+    def now(self, day: date) -> datetime:
+        """Nine in the morning (UTC) of a day, when everything is heard."""
+        return datetime.combine(day, time(9), UTC)
 
     def strike(self, day: date) -> list[Event]:
         """What the clock makes the service say when it strikes on a day."""
