@@ -197,7 +197,7 @@ def document_issued(file: PlacementFile, event: DocumentIssued) -> list[Say]:
     """Keep the document, and let it meet the deadline it belongs to."""
     if any(document.document_id == event.document_id for document in file.documents):
         return []
-    file.documents.append(Document(**{name: getattr(event, name) for name in names_of(DocumentIssued)}))
+    file.documents.append(Document(**{name: getattr(event, name) for name in names_of(DocumentIssued) if name != "recorded_by"}))
     return [saying for deadline in file.in_force() for saying in _settle(file, deadline)]
 
 
