@@ -56,7 +56,7 @@ class Placement:
     data: Mapping[str, str]
     said: str
     withdrawn: bool = False
-    revisions: Counter[Duty] = field(default_factory=Counter)
+    revisions: Counter[str] = field(default_factory=Counter)
     states: dict[Duty, str] = field(default_factory=dict)
     documents: list[Mapping[str, str]] = field(default_factory=list)
 
@@ -73,7 +73,7 @@ class Placement:
         """All anew."""
         own = self.data["host"] == self.data["lead_employer"]
         self.states = {duty: "set" for duty in DUTIES if not (own and duty == HAND_OVER)}
-        self.revisions.update(self.states.keys())
+        self.revisions.update(map(self.rule, self.states))
         self.settle()
 
     def settle(self) -> None:
@@ -83,10 +83,14 @@ class Placement:
             if wanted in {(found["kind"], found["issued_to"], found["host"]) for found in self.documents}:
                 self.states[duty] = "met"
 
-    def deadline_id(self, duty: Duty) -> str:
-        """Its name on the bus."""
+    def rule(self, duty: Duty) -> str:
+        """The rule that sets it."""
         own = duty.kind == "work-schedule" and self.data["host"] == self.data["lead_employer"]
-        return f"{self.id}/{duty.kind}-to-{duty.receiver}{'-by-own-host' if own else ''}/{self.revisions[duty]}"
+        return f"{duty.kind}-to-{duty.receiver}{'-by-own-host' if own else ''}"
+
+    def deadline_id(self, duty: Duty) -> str:
+        """Its name on the bus; the revisions of each rule are counted by themselves."""
+        return f"{self.id}/{self.rule(duty)}/{self.revisions[self.rule(duty)]}"
 
 
 class Region:
@@ -106,7 +110,7 @@ class Region:
             self._hear_placement(line["tisId"], line["record"])
         elif line["type"] == "document.issued":
             self._hear_document(line["data"])
-        elif line["type"] == "concern.raised" and line["data"]["facts"].get("kind") in ("conduct", "capability"):
+        elif line["type"] == "concern.raised" and line["data"]["facts"].get("kind") == "conduct":
             self._hear_concern(line["data"])
 
     def _hear_placement(self, id_: str, record: Mapping[str, Any]) -> None:
@@ -158,7 +162,7 @@ class Region:
             placement.settle()
 
     def _hear_concern(self, data: Mapping[str, Any]) -> None:
-        for role in TOLD_OF_CONCERN[data["facts"]["kind"]]:
+        for role in TOLD_OF_CONDUCT:
             self.alerts[Expected("responsibility-assigned", data["concern_id"], role, "", "any", "email")] = 1
 
     # ---- what the clock finds ------------------------------------------------------------------------------------
@@ -189,8 +193,8 @@ class Region:
                 self.alerts[Expected(kind, placement.id, role, whom, purpose, channel)] += 1
 
 
-TOLD_OF_CONCERN = {"conduct": ("postgraduate-dean", "revalidation-team"), "capability": ("postgraduate-dean",)}
-"""Who is told at once, by the kind of concern."""
+TOLD_OF_CONDUCT = ("postgraduate-dean", "revalidation-team")
+"""Who is told at once of a concern about conduct; of the others in the sample nobody is."""
 
 
 def reachable(lines: Iterable[Line], alert: Expected) -> bool:
