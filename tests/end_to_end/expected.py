@@ -1,14 +1,14 @@
 """Whom a rotation must reach, worked out from its lines alone: nothing here is the services' code.
 
-The rules are few, and stand in the policies as sentences. Who has a part in a placement is told of it, of every material change and of its end;
-the owner of a document is reminded seven days before the due day and told of a missed one, and the lead employer hears of a host's missed
-work schedule. Upstream is heard at five in the afternoon, the clock strikes at seven in the morning.
+The rules are few, and stand in the policies as sentences. Who has a part in a placement is told of it, of every material change and of its
+end; the owner of a document is reminded seven days before the due day and told of a missed one, and the lead employer hears of a host's
+missed work schedule. Upstream is heard at five in the afternoon, the clock strikes at seven in the morning.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 REMINDER = timedelta(days=7)
