@@ -3,7 +3,7 @@
 from typing import Any
 
 from services.demo import Replay, sample_procurement
-from services.screen import causes_table, compliance_table, console, counts_table, decision_panel
+from services.screen import causes_table, compliance_table, console, counts_table, decision_panel, kpi_lines
 
 
 def show(replay: Replay) -> None:
@@ -13,7 +13,9 @@ def show(replay: Replay) -> None:
     replay.house.settle()
     compliance = replay.get(f"/deadlines/compliance?by=host&rotation={replay.start:%Y-%m}")
     screen.print(compliance_table(compliance))
-    screen.print(causes_table(compliance["late_by_cause"]))
+    for line in kpi_lines(compliance):
+        screen.print(line, highlight=False)
+    screen.print(causes_table(compliance["total"]["late_by_cause"]))
     screen.print(_alerts(replay))
     screen.print(decision_panel("One procurement", procurement, most=2))
     concern = _a_concern(replay)

@@ -15,31 +15,71 @@ COLUMNS = 100
 _LABEL = 11
 _PARTIES = {"national-body": "NHS England (placement information)", "lead-employer": "lead employer", "host": "host"}
 _MEASURES = {
-    "placement_information_12_weeks": "12-week\ninformation",
-    "work_schedule_8_weeks": "8-week work\nschedule",
-    "duty_roster_6_weeks": "6-week duty\nroster",
+    "placement_information_to_host": "12-week\ninformation",
+    "work_schedule_to_trainee": "8-week work\nschedule",
+    "duty_roster_to_trainee": "6-week duty\nroster",
     "bundle": "on-time\nbundle",
 }
+_VERDICTS = {"met": "green", "not-met": "red"}
 
 
 def compliance_table(compliance: dict[str, Any]) -> Table:
-    """Compliance by host: x of n and the percentage, against the target."""
-    target = compliance["target_percent"]
-    table = Table(title=f"On time by host, as at {compliance['as_at']} (target {target} %)", title_justify="left", expand=True)
-    table.add_column("host", no_wrap=True, overflow="ellipsis", ratio=1)
-    for title in _MEASURES.values():
-        table.add_column(title, justify="right", no_wrap=True)
-    for host in compliance["hosts"]:
-        table.add_row(f"{host['host']} {host['name']}", *(_share(host[measure]) for measure in _MEASURES))
+    """Compliance by group: x of n and the percentage. What has a target is green or red; the rest is held against none."""
+    by = ", ".join(key.replace("-", " ") for key in compliance["by"])
+    narrowed = "".join(f", {name.replace('_', ' ')} {value}" for name, value in compliance["filters"].items())
+    table = Table(title=f"On time by {by}, as at {compliance['as_at']}{narrowed}", title_justify="left", expand=True)
+    table.add_column(by, no_wrap=True, overflow="ellipsis", ratio=1)
+    kpis = {kpi["measure"]: f"\n{name}" for name, kpi in compliance["total"]["kpis"].items() if kpi["verdict"] != "no-target"}
+    for measure, title in _MEASURES.items():
+        table.add_column(title + kpis.get(measure, ""), justify="right", no_wrap=True)
+    for group in compliance["groups"]:
+        table.add_row(_group(compliance["by"], group), *(_share(group["figures"][measure]) for measure in _MEASURES))
     table.add_section()
-    table.add_row("all hosts", *(_share(compliance["total"][measure]) for measure in _MEASURES), style="bold")
+    every = "all hosts" if compliance["by"] == ["host"] else "all"
+    table.add_row(every, *(_share(compliance["total"]["figures"][measure]) for measure in _MEASURES), style="bold")
     return table
+
+
+def _group(by: list[str], group: dict[str, Any]) -> str:
+    names = [key.replace("-", "_") for key in by]
+    return " · ".join(f"{group[name]} {group.get(f'{name}_name', '')}".strip() for name in names)
 
 
 def _share(share: dict[str, Any]) -> Text:
     if share["percent"] is None:
         return Text("no data", style="dim")
-    return Text(f"{share['on_time']} of {share['due']}  {share['percent']:>5} %", style="green" if share["meets_target"] else "red")
+    return Text(f"{share['on_time']} of {share['due']}  {share['percent']:>5} %", style=_VERDICTS.get(share["verdict"], ""))
+
+
+def figures_table(compliance: dict[str, Any]) -> Table:
+    """Every measure over all: how many on time, waived, and late through the owner's own fault or another's."""
+    table = Table(title="Every duty, over all", title_justify="left")
+    table.add_column("duty")
+    for head in ("owed by", "on time", "per cent", "late", "charged to\nthe owner", "waived", "open"):
+        table.add_column(head, justify="right")
+    for name, share in compliance["total"]["figures"].items():
+        measure = compliance["measures"][name]
+        per_cent = f"{share['percent']} %" if share["percent"] else "no data"
+        counts = (str(share[count]) for count in ("late", "charged_to_owner", "waived", "open"))
+        table.add_row(measure["says"], measure["owner"].replace("-", " "), f"{share['on_time']} of {share['due']}", per_cent, *counts)
+    return table
+
+
+def kpi_lines(compliance: dict[str, Any]) -> Iterator[str]:
+    """Each KPI by itself: its share, what the policy says of it, and by which rule."""
+    for name, kpi in compliance["total"]["kpis"].items():
+        says = compliance["measures"][kpi["measure"]]["says"]
+        target = f"target {kpi['target_percent']} %: " if kpi["target_percent"] else ""
+        share = f"{kpi['on_time']} of {kpi['due']}"
+        yield f"{name} ({says}): {share}, {target}{kpi['verdict'].replace('-', ' ')}. {cited(kpi['cite'])}, rule {kpi['rule']}."
+
+
+def exception_lines(compliance: dict[str, Any]) -> Iterator[str]:
+    """The worst of what was late, each in its sentence."""
+    if compliance["exceptions"]:
+        yield "Late the longest:"
+    for found in compliance["exceptions"]:
+        yield from wrapped(found["says"], "  - ", "    ")
 
 
 def counts_table(title: str, heads: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:

@@ -12,8 +12,25 @@ NATIONAL_BODY = "X24"
 @cache
 def names_by_code() -> dict[str, str]:
     """Registered name of every organisation, by ODS code."""
+    return _by_code("name")
+
+
+@cache
+def regions_by_code() -> dict[str, str]:
+    """NHS England region of every organisation, by ODS code."""
+    return _by_code("region")
+
+
+@cache
+def kinds_by_code() -> dict[str, str]:
+    """Kind of every organisation (trust, gp-practice), by ODS code."""
+    return _by_code("kind")
+
+
+def _by_code(wanted: str) -> dict[str, str]:
     found = read_yaml(HOUSE / "shared" / "organisations.yaml", "shared/organisations.yaml").entries("organisations")
-    return {code: node.fields(f"the organisation {code}", ("name", "kind", "region"))["name"].text("name") for code, node in found.items()}
+    fields = ("name", "kind", "region")
+    return {code: node.fields(f"the organisation {code}", fields)[wanted].text(wanted) for code, node in found.items()}
 
 
 @cache

@@ -1,6 +1,5 @@
-"""HTTP in: placements with their deadlines, deadlines by host and state, compliance, and TIS's own messages."""
+"""HTTP in: placements with their deadlines, deadlines by host and state, and TIS's own messages."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +7,6 @@ from flask import Response, request
 from flask_smorest import Blueprint
 from sqlalchemy import select
 
-from services.deadlines.compliance import compliance_by_host
 from services.deadlines.consumers import Known
 from services.deadlines.decisions import PlacementFile, is_late, lateness_chain
 from services.deadlines.models import AlertReceipt, Deadline
@@ -16,7 +14,7 @@ from services.deadlines.schemas import DeadlineSchema, DocumentSchema, Placement
 from services.deadlines.upstream import message_from_tis
 from shared.answers import answer, listed, narrowed, one_of, running, sent_json
 from shared.database import transaction
-from shared.errors import MalformedEvent, Refused, UnknownResource
+from shared.errors import MalformedEvent, UnknownResource
 from shared.service import accept
 from shared.wire import parse_json
 from shared.worker import today
@@ -84,15 +82,3 @@ def list_deadlines() -> Response:
     one_of("status", STATES)
     wanted = narrowed(select(Deadline), status=Deadline.state, host=Deadline.host)
     return listed(wanted, Deadline.deadline_id, DeadlineSchema().dump)
-
-
-@routes.get("/compliance")
-def show_compliance() -> Response:
-    """Compliance by host: ``?rotation=2027-08`` for placements that start in a month, ``?host=`` for one host."""
-    by, rotation = request.args.get("by", "host"), request.args.get("rotation")
-    if by != "host":
-        raise Refused("The table cannot be made.", {"by": f"must be host, not {by!r}."})
-    if rotation and not re.fullmatch("(19|20)[0-9]{2}-(0[1-9]|1[0-2])", rotation):
-        raise Refused("The table cannot be made.", {"rotation": f"must be a month such as 2027-08, not {rotation!r}."})
-    with transaction(running().worker.engine) as session:
-        return answer(compliance_by_host(session, today(running().now()), rotation, request.args.get("host")).to_json())

@@ -1,4 +1,4 @@
-"""deadlines over HTTP: TIS messages in; placements, deadlines and compliance out."""
+"""deadlines over HTTP: TIS messages in; placements and deadlines out."""
 
 import json
 from datetime import UTC, date, datetime, timedelta
@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from services.deadlines.app import SERVICE, create_app
 from services.deadlines.models import Deadline, Document
 from shared.database import transaction
-from shared.events import AlertFailed, AlertSent, Event, PlacementWithdrawn
+from shared.events import AlertFailed, AlertSent, Event
 from shared.inbox import QuarantineRow
 from shared.outbox import OutboxRow
 from shared.worker import Worker
@@ -229,28 +229,4 @@ def test_deadlines_are_listed_by_host_and_state_page_by_page(worker: Worker, cli
 @pytest.mark.parametrize("query", ["status=overdue", "limit=0", "limit=201", "limit=many"])
 def test_a_list_that_cannot_be_made_is_refused_by_the_name_of_the_field(client: FlaskClient, query: str) -> None:
     answer = client.get(f"/deadlines/deadlines?{query}")
-    assert (answer.status_code, pointers(answer)) == (422, {f"#/{query.split('=')[0]}"})
-
-
-# ---- compliance --------------------------------------------------------------------------------------------------
-
-
-def test_compliance_is_by_host_and_by_the_month_of_the_start(worker: Worker, client: FlaskClient, clock: Clock) -> None:
-    december = a_placement(placement_id="p2", start_date=date(2027, 12, 31), end_date=date(2028, 6, 1))
-    withdrawn = a_placement(placement_id="p3")
-    hear(worker, a_placement(), december, withdrawn, a_document("duty-roster", "trainee", date(2027, 6, 1)))
-    met = a_document("duty-roster", "trainee", date(2027, 6, 1), placement_id="p3")
-    hear(worker, met, PlacementWithdrawn(placement_id="p3", reason="closed"), sequence=9)
-    clock.on(date(2028, 1, 1))
-    shown = client.get("/deadlines/compliance?by=host&rotation=2027-12&host=RXN").get_json()
-    assert (shown["as_at"], shown["target_percent"]) == ("2028-01-01", 90)
-    assert shown["total"]["duty_roster_6_weeks"] == {"on_time": 0, "due": 1, "percent": "0.0", "meets_target": False}
-    both = client.get("/deadlines/compliance").get_json()
-    assert both["hosts"][0]["duty_roster_6_weeks"] == {"on_time": 1, "due": 2, "percent": "50.0", "meets_target": False}
-    assert client.get("/deadlines/compliance?host=R0A").get_json()["total"]["bundle"]["meets_target"] is None
-
-
-@pytest.mark.parametrize("query", ["by=trainee", "rotation=2027-13", "rotation=2027", "rotation=august"])
-def test_a_table_that_cannot_be_made_is_refused_by_the_name_of_the_field(client: FlaskClient, query: str) -> None:
-    answer = client.get(f"/deadlines/compliance?{query}")
     assert (answer.status_code, pointers(answer)) == (422, {f"#/{query.split('=')[0]}"})

@@ -18,7 +18,11 @@ def test_the_demo_replays_a_rotation_and_ends_with_its_screen(tmp_path: Path) ->
     answer = CliRunner().invoke(main, ["demo", "--rotation", str(rotation), "--data", str(tmp_path / "demo")])
     assert answer.exit_code == 0, answer.output
     for words in (
-        "On time by host, as at 2027-08-04 (target 90 %)",
+        "On time by host, as at 2027-08-04",
+        "kpi-cop-90 (work schedule, contract and pay breakdown to the doctor, all three): ",
+        "kpi-12w-90 (placement information to the host): ",
+        "target 90 %: ",
+        "all hosts",
         "12-week",
         "on-time",
         "whose link was missed first",
