@@ -4,7 +4,7 @@
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
@@ -56,6 +56,7 @@ MEASURES: Mapping[str, Measure] = {
 }
 DUTIES: Mapping[Reader, str] = {measure.documents[0]: name for name, measure in MEASURES.items() if len(measure.documents) == 1}
 """The measure of a single duty."""
+_TOGETHER = [(name, measure.documents) for name, measure in MEASURES.items() if len(measure.documents) > 1]
 
 
 # ---- one placement -------------------------------------------------------------------------------------------------
@@ -127,15 +128,25 @@ class Tally:
         self.open += other.open
         return self
 
-    def count(self, parts: Iterable[Judged]) -> None:
-        """Count one placement, by all that this measure needs of it: what is waived is left out, all the rest must be on time.
+    def count(self, part: Judged) -> None:
+        """Count one placement by the one duty that this measure is of."""
+        if part.waived:
+            self.waived += 1
+        elif not part.settled:
+            self.open += 1
+        else:
+            self.due += 1
+            self.on_time += not part.chain
+            self.charged += part.own_fault
+
+    def count_together(self, parts: Sequence[Judged]) -> None:
+        """Count one placement by several duties: what is waived is left out, all the rest must be on time.
 
         It is not due while one of them may still come in time. If all of it is waived, it is counted as waived.
         """
-        found = list(parts)
-        owed = [part for part in found if not part.waived]
+        owed = [part for part in parts if not part.waived]
         if not owed:
-            self.waived += bool(found)
+            self.waived += 1
         elif not all(part.settled for part in owed):
             self.open += 1
         else:
@@ -161,13 +172,16 @@ class Figures:
     def count(self, found: Mapping[Reader, Judged]) -> None:
         """Count one placement."""
         self.placements += 1
-        for name, measure in MEASURES.items():
-            self.tallies[name].count(found[each] for each in measure.documents if each in found)
-        for each in found.values():
+        for reader, each in found.items():
+            self.tallies[DUTIES[reader]].count(each)
             if each.chain:
                 self.late_by_cause[each.chain[0].owner] += 1
-            if each.own_fault:
-                self.late_by_own_fault[each.deadline.owner] += 1
+                if each.own_fault:
+                    self.late_by_own_fault[each.deadline.owner] += 1
+        for name, readers in _TOGETHER:
+            parts = [found[reader] for reader in readers if reader in found]
+            if parts:
+                self.tallies[name].count_together(parts)
 
     def __iadd__(self, other: "Figures") -> "Figures":
         self.placements += other.placements

@@ -134,9 +134,10 @@ def _count(line: Line, file: PlacementFile, of_the_rotation: bool, as_at: date) 
     line.placements += 1
     found = judged(file, as_at)
     for document, measure in DOCUMENTS.items():
-        parts = [found[reader] for reader in MEASURES[measure].documents if reader in found]
-        line.tallies[document].count(parts)
-        line.late.update((document, part.chain[0].owner) for part in parts if part.chain)
+        part = found.get(MEASURES[measure].documents[0])
+        if part is not None:
+            line.tallies[document].count(part)
+            line.late.update([(document, part.chain[0].owner)] if part.chain else [])
 
 
 def return_rows(lines: Mapping[tuple[str, str], Line], collection: Collection, as_at: date) -> Iterator[list[Cell]]:

@@ -85,11 +85,12 @@ def measured(
         if group not in table.groups:
             table.groups[group], table.worst_of[group] = Figures(), Worst(worst_of_each, worst_measure)
         found = judged(file, as_at)
-        for figures in (table.groups[group], table.total):
-            figures.count(found)
+        table.groups[group].count(found)
         for kept in (table.worst_of[group], table.worst):
             kept.look_at(file.placement, found, as_at)
         _name(table.names, in_force[0])
+    for figures in table.groups.values():
+        table.total += figures
     return table
 
 
