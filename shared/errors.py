@@ -12,7 +12,9 @@
     │   ├── BeyondCalendar          422, a working day would have to be counted on days whose bank holidays are not known
     │   ├── MalformedEvent          422, one entry per field; on the bus the message goes to the quarantine
     │   │   └── UnknownEventType    a CloudEvent of a type that shared/events.py does not have; on the bus it is skipped and counted
-    │   └── IdempotencyConflict     409, the key was used with another body
+    │   ├── IdempotencyConflict     409, the key was used with another body
+    │   ├── NotPossibleNow          409, the state of what is asked about does not allow it
+    │   └── NotAsItWas              412, it has changed since it was read (If-Match)
     ├── DecisionError               the product itself is at fault; HTTP 500, counted, nothing is stored
     │   ├── EnginesDisagree         durable_rules and the evaluator gave different rules
     │   ├── EngineFailure           durable_rules could not be driven
@@ -119,6 +121,18 @@ class IdempotencyConflict(Refused):
     """The Idempotency-Key was used before with another body."""
 
     status, title = 409, "Idempotency-Key already used"
+
+
+class NotPossibleNow(Refused):
+    """The state of what is asked about does not allow it."""
+
+    status, title = 409, "Not possible now"
+
+
+class NotAsItWas(Refused):
+    """It has changed since it was read: the ETag in ``If-Match`` is no longer its own."""
+
+    status, title = 412, "It has changed"
 
 
 class DecisionError(TripartiteError):
