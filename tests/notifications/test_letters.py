@@ -244,7 +244,8 @@ def test_a_value_never_adds_a_line_a_heading_or_a_link(example: Example, text: s
 @pytest.mark.parametrize("example", examples(), ids=lambda example: example.file)
 def test_no_template_begins_a_line_with_a_value(example: Example) -> None:
     text = render(example.template, filled(example.values, "§")).text
-    assert not [line for line in text.splitlines() if line.lstrip().startswith("§")]
+    lines = [line for line in text.splitlines() if line.lstrip().startswith("§")]
+    assert not lines, f"a value like “# News” would be a heading there; put a word of ours before it in {example.template}"
 
 
 def test_template_syntax_in_a_name_is_a_name() -> None:

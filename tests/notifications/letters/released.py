@@ -37,9 +37,17 @@ def parts_of(template: str) -> set[str]:
 
 
 def release() -> list[str]:
-    """Release what has not been released; what has been is left as it is. Returns the names."""
+    """Release what has not been released; what has been is left as it is. Returns the names.
+
+    :raises SystemExit: no story shows one of them, so nothing could be kept that was sent with it.
+    """
     before = released()
     new = {name: digest for name, digest in files().items() if name not in before}
+    untold = sorted(
+        {name for name in new if not name.startswith("_")} - {example.template for example in examples() if example.size == "full"}
+    )
+    if untold:
+        raise SystemExit(f"Nothing was released: no full story in tests/notifications/letters/<kind>.yaml shows {', '.join(untold)}.")
     lines = "".join(f"{name}: {digest}\n" for name, digest in sorted((before | new).items()))
     RELEASED.write_text(HEAD + lines, encoding="utf-8", newline="\n")
     for name in new:
