@@ -34,7 +34,7 @@ def tick(worker: Worker, now: datetime) -> int:
         known = Known(session, {row.placement_id for row in waiting})
         found = {deadline.deadline_id: deadline for file in known.files.values() for deadline in file.deadlines}
         due = [found[row.deadline_id] for row in waiting]
-        reached = max(row.next_on for row in waiting) if len(waiting) == most else day
+        reached = max(row.next_on or day for row in waiting) if len(waiting) == most else day
         said: list[Say] = []
         for deadline in sorted(due, key=lambda each: (_moment(each, day), each.deadline_id)):
             if deadline.next_on is None or deadline.next_on > day:
@@ -49,7 +49,7 @@ def tick(worker: Worker, now: datetime) -> int:
     return len(due)
 
 
-def due_by(day: date, most: int) -> Select[str, str, date]:
+def due_by(day: date, most: int) -> Select[str, str, date | None]:
     """The deadlines that the clock must look at by a day, the longest due first: id, placement and day."""
     wanted = select(Deadline.deadline_id, Deadline.placement_id, Deadline.next_on).where(Deadline.next_on <= day)
     return wanted.order_by(Deadline.next_on).limit(most)

@@ -236,7 +236,7 @@ def _settle(file: PlacementFile, deadline: Deadline, day: date) -> list[Say]:
 def deadline_waived(file: PlacementFile, deadline: Deadline, wish: waivers.Wish, until: date, now: datetime) -> list[Say]:
     """Let a deadline rest until a day, that day included.
 
-    :raises NotWaivable: it makes no sense (waivers.py).
+    :raises NotAsThingsStand: it makes no sense (waivers.py).
     """
     waivers.give(file, deadline, wish, until, now)
     return _stand(file, deadline, standing(file, deadline, today(now)), today(now))
@@ -245,7 +245,7 @@ def deadline_waived(file: PlacementFile, deadline: Deadline, wish: waivers.Wish,
 def waiver_ended(file: PlacementFile, deadline: Deadline, wish: waivers.Wish, now: datetime) -> list[Say]:
     """End the waiver of a deadline today; from now on the ordinary rules hold.
 
-    :raises NotWaivable: no waiver is in force.
+    :raises NotAsThingsStand: no waiver is in force.
     """
     waivers.end(file, deadline, wish, now)
     return _stand(file, deadline, standing(file, deadline, today(now)), today(now))

@@ -54,7 +54,7 @@ class Link:
 def lateness_chain(file: "PlacementFile", deadline: Deadline) -> list[Link]:
     """The chain of late links that ends in this late deadline; the first is the cause."""
     chain = [deadline]
-    while (before := _link_before(file, chain[0])) is not None and before not in chain:
+    while (before := _late_before(file, chain[0])) is not None and before not in chain:
         chain.insert(0, before)
     news = _late_news(file, chain[0])
     return [*([news] if news else []), *map(_link, chain)]
@@ -69,15 +69,28 @@ def _link(late: Deadline) -> Link:
     return Link(late.owner, late.duty, late.recipient, late.due, late.issued_on, late.rule, late.deadline_id)
 
 
+def _late_before(file: "PlacementFile", deadline: Deadline) -> Deadline | None:
+    link = _link_before(file, deadline)
+    return link if link is not None and link.due <= deadline.due and is_late(link, deadline.due) else None
+
+
 def _link_before(file: "PlacementFile", deadline: Deadline) -> Deadline | None:
-    links = (link for link in file.in_force() if link.rule == deadline.caused_by and link.due <= deadline.due)
-    return next((link for link in links if is_late(link, deadline.due)), None)
+    """The deadline that comes before this one in the chain: in the revision that was in force when this one was set.
+
+    What was to be said anew afterwards (another site) cannot have made late what did not have to be. A revision that ended before its
+    due day was never late; the next one counts.
+    """
+    revisions = [other for other in file.deadlines if other.rule == deadline.caused_by]
+    revisions.sort(key=lambda link: link.revision)
+    later = [link for link in revisions if link.set_on > deadline.set_on]
+    candidates = revisions[max(0, len(revisions) - len(later) - 1) :]
+    return next((link for link in candidates if link.withdrawn_on is None or link.withdrawn_on > link.due), None)
 
 
 def _late_news(file: "PlacementFile", first: Deadline) -> Link | None:
     """The news that made the first link of a chain late, if it was heard after the day by which its information is due."""
     told, change = _first_told(file, first)
-    before = next((link for link in file.in_force() if link.rule == first.caused_by), None)
+    before = _link_before(file, first)
     if before is not None and before.issued_on is not None and not before.days_late and _documents_tell(told, change):
         return None  # its owner knew in time, though not from here
     due = before.due if before is not None and before.caused_by == "none" else first.due

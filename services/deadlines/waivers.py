@@ -10,18 +10,12 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from services.deadlines.models import Deadline, Waiver
-from shared.errors import Refused
+from shared.errors import NotAsThingsStand, Refused
 from shared.worker import today
 from shared.writing import new
 
 if TYPE_CHECKING:
     from services.deadlines.decisions import PlacementFile
-
-
-class NotWaivable(Refused):
-    """A waiver that makes no sense, or one that is not there to be ended."""
-
-    status, title = 409, "The deadline cannot be waived so"
 
 
 @dataclass(frozen=True)
@@ -35,14 +29,16 @@ class Wish:
 def give(file: "PlacementFile", deadline: Deadline, wish: Wish, until: date, now: datetime) -> Waiver:
     """Waive a deadline until a day, that day included. A waiver that is in force is ended by it: its end can so be moved.
 
-    :raises NotWaivable: the deadline is withdrawn or met.
+    :raises NotAsThingsStand: the deadline is withdrawn or met.
     :raises Refused: the last day is over.
     """
     day = today(now)
     if not deadline.counts:
-        raise NotWaivable(f"{deadline.deadline_id} no longer counts ({deadline.reason}); waive the deadline that took its place, if any.")
+        raise NotAsThingsStand(
+            f"{deadline.deadline_id} no longer counts ({deadline.reason}); waive the deadline that took its place, if any."
+        )
     if deadline.issued_on is not None:
-        raise NotWaivable(f"{deadline.deadline_id} was met on {deadline.issued_on}; there is nothing left to waive.")
+        raise NotAsThingsStand(f"{deadline.deadline_id} was met on {deadline.issued_on}; there is nothing left to waive.")
     if until < day:
         raise Refused("The waiver would be over before it began.", {"until": f"must not come before today, {day}, as {until} does."})
     if (before := in_force(file, deadline, day)) is not None:
@@ -64,11 +60,11 @@ def give(file: "PlacementFile", deadline: Deadline, wish: Wish, until: date, now
 def end(file: "PlacementFile", deadline: Deadline, wish: Wish, now: datetime) -> None:
     """End the waiver of a deadline today, before its time.
 
-    :raises NotWaivable: no waiver is in force.
+    :raises NotAsThingsStand: no waiver is in force.
     """
     waiver = in_force(file, deadline, today(now))
     if waiver is None or not deadline.counts:
-        raise NotWaivable(f"No waiver of {deadline.deadline_id} is in force today, {today(now)}; there is nothing to end.")
+        raise NotAsThingsStand(f"No waiver of {deadline.deadline_id} is in force today, {today(now)}; there is nothing to end.")
     _end(waiver, wish, now)
 
 
