@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from waitress.server import create_server
+from werkzeug.serving import make_server
 
 from services.deadlines.app import SERVICE, create_app
 from tests.deadlines.compliance_stories import AFTER, bundle
@@ -25,13 +25,13 @@ def house(tmp_path: Path, clock: Clock) -> Iterator[str]:
     for number, event in enumerate(events, start=1):
         worker.take_in([a_message(event, number)], worker.clock())
     clock.on(AFTER)
-    port = free_port()
-    server = create_server(create_app(worker), host="127.0.0.1", port=port)
-    thread = threading.Thread(target=server.run)
+    server = make_server("127.0.0.1", 0, create_app(worker))
+    thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{port}"
-    server.close()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
     thread.join()
+    server.server_close()
     worker.close()
 
 

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Any
 
 from services.deadlines import waivers
-from services.deadlines.duties import POLICY, Duty, on_time_target, placement_duties
+from services.deadlines.duties import POLICY, Duty, placement_duties
 from services.deadlines.evidence import BY_SITE, Standing, evidence, fits, reminded_on, standing
 from services.deadlines.lateness import is_late, lateness_chain
 from services.deadlines.models import AsHeard, Deadline, Document, Placement, PlacementVersion, Waiver
@@ -34,7 +34,7 @@ from shared.rules import Decision
 from shared.worker import Say, today
 from shared.writing import new
 
-__all__ = ["POLICY", "fits", "is_late", "lateness_chain", "on_time_target"]
+__all__ = ["POLICY", "fits", "is_late", "lateness_chain"]
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What the policies say of placements: which duties there are, how early a reminder comes, which share should be on time."""
+"""What the policies say of placements: which duties there are, how early a reminder comes."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -47,11 +47,6 @@ def _duties(start_date: date, placement_type: str, host_is_lead_employer: bool, 
 def approaching_notice(day: date) -> int:
     """How many days before the due day a reminder goes out."""
     return _parameter(POLICY, "approaching-notice", day)
-
-
-def on_time_target(day: date) -> int:
-    """The share of doctors, in percent, who should have had all three documents on time (``kpi-cop-90``)."""
-    return _parameter(TARGETS, "bundle-target", day)
 
 
 @lru_cache(maxsize=64)

@@ -210,6 +210,8 @@ def test_every_late_duty_has_one_cause_and_is_charged_once(
     total = a_table([told(number, *each) for number, each in enumerate(drawn)], as_at).total
     single = {name: tally for name, tally in total.tallies.items() if name != BUNDLE}
     assert sum(total.late_by_cause.values()) == sum(tally.due - tally.on_time for tally in single.values())
+    for name, tally in single.items():
+        assert sum(total.causes_of(name).values()) == tally.due - tally.on_time
     assert sum(total.late_by_own_fault.values()) == sum(tally.charged for tally in single.values())
     for tally in total.tallies.values():
         assert 0 <= tally.charged <= tally.due - tally.on_time <= tally.due <= total.placements

@@ -45,6 +45,7 @@ def test_a_host_told_at_week_five_is_late_and_not_charged() -> None:
     story = a_story(1, a_document("placement-information", "host", WEEK_5), a_document("duty-roster", "trainee", WEEK_5 + 7 * DAY))
     roster = figure([story], ROSTER)
     assert (roster["on_time"], roster["due"], roster["percent"], roster["late"]) == (0, 1, "0.0", 1)
+    assert roster["late_by_cause"] == {"national-body": 1}
     assert (roster["charged_to_owner"], roster["not_charged_to_owner"]) == (0, {"count": 1, "percent": "100.0"})
     assert a_table([story]).total.late_by_own_fault == {"national-body": 1}
 

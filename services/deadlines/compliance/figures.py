@@ -162,12 +162,27 @@ def percent(part: int, whole: int) -> str | None:
 
 @dataclass
 class Figures:
-    """What placements show: a tally for each measure, and single duties that were late, by who caused them, and by whose own fault."""
+    """What placements show: a tally for each measure, and single duties that were late, by who caused them, and by whose own fault.
+
+    :param causes: late ones by measure and by the party whose link was missed first; not those of the bundle, which are several at once.
+    """
 
     placements: int = 0
     tallies: dict[str, Tally] = field(default_factory=lambda: {name: Tally() for name in MEASURES})
-    late_by_cause: Counter[str] = field(default_factory=Counter)
+    causes: Counter[tuple[str, str]] = field(default_factory=Counter)
     late_by_own_fault: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def late_by_cause(self) -> Counter[str]:
+        """Late duties by the party that caused them."""
+        found = Counter[str]()
+        for (_, party), count in self.causes.items():
+            found[party] += count
+        return found
+
+    def causes_of(self, name: str) -> dict[str, int]:
+        """Of one measure, how many were late through whom."""
+        return {party: count for (measure, party), count in sorted(self.causes.items()) if measure == name}
 
     def count(self, found: Mapping[Reader, Judged]) -> None:
         """Count one placement."""
@@ -175,7 +190,7 @@ class Figures:
         for reader, each in found.items():
             self.tallies[DUTIES[reader]].count(each)
             if each.chain:
-                self.late_by_cause[each.chain[0].owner] += 1
+                self.causes[DUTIES[reader], each.chain[0].owner] += 1
                 if each.own_fault:
                     self.late_by_own_fault[each.deadline.owner] += 1
         for name, readers in _TOGETHER:
@@ -187,6 +202,6 @@ class Figures:
         self.placements += other.placements
         for name, tally in other.tallies.items():
             self.tallies[name] += tally
-        self.late_by_cause.update(other.late_by_cause)
+        self.causes.update(other.causes)
         self.late_by_own_fault.update(other.late_by_own_fault)
         return self

@@ -31,7 +31,7 @@ from datetime import date, timedelta
 
 from services.deadlines.compliance.figures import MEASURES, Tally, judged, percent
 from services.deadlines.compliance.reading import month_after
-from services.deadlines.compliance.tables import NO_DATA, NOT_KNOWN
+from services.deadlines.compliance.tables import NO_DATA, NOT_KNOWN, PARTIES
 from services.deadlines.decisions import PlacementFile
 from services.deadlines.models import Deadline
 from shared.comma_separated import Cell
@@ -40,7 +40,6 @@ from shared.organisations import kinds_by_code, names_by_code, regions_by_code
 from shared.policies import load_references
 
 DOCUMENTS: Mapping[str, str] = {"work_schedule": "work_schedule_to_trainee", "duty_roster": "duty_roster_to_trainee"}
-PARTIES = ("national-body", "lead-employer", "host")
 HEAD = [
     *("collection", "as_at", "starts_from", "starts_to", "level", "organisation", "name", "kind", "region", "placements", "other_starts"),
     *(

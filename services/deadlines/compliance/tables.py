@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 from services.deadlines.compliance.exceptions import Worst
-from services.deadlines.compliance.figures import MEASURES, Figures, Tally, judged, percent
+from services.deadlines.compliance.figures import DUTIES, MEASURES, Figures, judged, percent
 from services.deadlines.compliance.targets import kpis, verdict
 from services.deadlines.decisions import PlacementFile
 from services.deadlines.models import Deadline, Placement
@@ -19,6 +19,7 @@ from shared.organisations import names_by_code, regions_by_code
 NOT_KNOWN = "not known"
 """The region of an organisation that shared/organisations.yaml does not have, and the specialty of a placement that is not there."""
 WORST = 10
+PARTIES = ("national-body", "lead-employer", "host")
 KEYS: Mapping[str, Callable[[Deadline, Placement | None], str]] = {
     "host": lambda deadline, _: deadline.host,
     "lead-employer": lambda deadline, _: deadline.lead_employer,
@@ -124,15 +125,17 @@ def table_json(table: Table, filters: Mapping[str, str]) -> dict[str, Any]:
 def _figures_json(figures: Figures, as_at: date) -> dict[str, Any]:
     return {
         "placements": figures.placements,
-        "figures": {name: _tally_json(name, tally, as_at) for name, tally in figures.tallies.items()},
+        "figures": {name: _figure_json(figures, name, as_at) for name in MEASURES},
         "kpis": kpis(figures.tallies, as_at),
         "late_by_cause": dict(sorted(figures.late_by_cause.items())),
         "late_by_own_fault": dict(sorted(figures.late_by_own_fault.items())),
     }
 
 
-def _tally_json(name: str, tally: Tally, as_at: date) -> dict[str, Any]:
+def _figure_json(figures: Figures, name: str, as_at: date) -> dict[str, Any]:
+    tally = figures.tallies[name]
     said = verdict(name, tally, as_at)
+    causes = {"late_by_cause": figures.causes_of(name)} if name in DUTIES.values() else {}
     return {
         "on_time": tally.on_time,
         "due": tally.due,
@@ -140,6 +143,7 @@ def _tally_json(name: str, tally: Tally, as_at: date) -> dict[str, Any]:
         "waived": tally.waived,
         "open": tally.open,
         "late": tally.due - tally.on_time,
+        **causes,
         "charged_to_owner": tally.charged,
         "not_charged_to_owner": {"count": tally.due - tally.charged, "percent": percent(tally.due - tally.charged, tally.due)},
         "verdict": said.verdict,
@@ -153,7 +157,7 @@ def _tally_json(name: str, tally: Tally, as_at: date) -> dict[str, Any]:
 NO_DATA = "no data"
 _FIGURES = (
     *("as_at", "measure", "owner", "due", "on_time", "percent_on_time", "waived", "open"),
-    *("late", "charged_to_owner", "percent_not_charged_to_owner"),
+    *("late", *(f"late_by_{party.replace('-', '_')}" for party in PARTIES), "charged_to_owner", "percent_not_charged_to_owner"),
     *("kpi", "target_percent", "verdict", "meets_target"),
     *("rule", "source", "section", "entry"),
 )
@@ -182,11 +186,12 @@ def _rows(labels: Sequence[Cell], figures: Figures, as_at: date) -> Iterator[lis
     for name, tally in figures.tallies.items():
         said = verdict(name, tally, as_at)
         shares = [percent(count, tally.due) or NO_DATA for count in (tally.on_time, tally.due - tally.charged)]
+        causes = [figures.causes[name, party] if name in DUTIES.values() else None for party in PARTIES]
         cite = said.because["cite"]
         yield [
             *labels,
             *(as_at.isoformat(), name, MEASURES[name].owner, tally.due, tally.on_time, shares[0], tally.waived, tally.open),
-            *(tally.due - tally.on_time, tally.charged, shares[1]),
+            *(tally.due - tally.on_time, *causes, tally.charged, shares[1]),
             *(said.target, said.target_percent, said.verdict, said.meets_target),
             *(said.because["rule"], cite["source"], cite["section"], cite["entry"]),
         ]
