@@ -139,6 +139,7 @@ def test_every_filter_holds_the_table_to_what_is_asked(house: House) -> None:
         "measure=roster",
         "format=xml",
         "hosts=RXN",
+        "host=%00",
     ],
 )
 def test_a_table_that_cannot_be_made_is_refused_by_the_name_of_the_field(client: FlaskClient, query: str) -> None:

@@ -36,6 +36,7 @@ def show_compliance() -> Response:
     """
     asked = _arguments()
     problems: dict[str, str] = {name: f"is not taken here{suggest(name, TAKEN)}." for name in asked if name not in TAKEN}
+    problems |= {name: "must be text without control characters." for name, value in asked.items() if not value.isprintable()}
     by = _keys(asked.get("by") or "host", problems)
     first = _month(asked.get("rotation"), "rotation", problems)
     now = today(running().now())

@@ -39,7 +39,7 @@ def region_of(code: str) -> str:
 class Table:
     """Figures as at a day, by group (the values of its keys) and over all.
 
-    :param names: name of every host and lead employer, by ODS code: the registered one; else the first, by the alphabet, that was given.
+    :param names: the names that hosts were given, by ODS code; of several the first by the alphabet. A registered name goes before it.
     """
 
     as_at: date
@@ -52,7 +52,7 @@ class Table:
 
     def ordered(self) -> list[tuple[tuple[str, ...], Figures]]:
         """The groups by name, then by code."""
-        return sorted(self.groups.items(), key=lambda group: [(self.names.get(value, value), value) for value in group[0]])
+        return sorted(self.groups.items(), key=lambda group: [(self.name(value), value) for value in group[0]])
 
     def labels(self, values: Sequence[str]) -> dict[str, str]:
         """The keys of a group by name; a code has its name beside it."""
@@ -60,8 +60,12 @@ class Table:
         for key, value in zip(self.by, values, strict=True):
             found[key.replace("-", "_")] = value
             if key in ("host", "lead-employer"):
-                found[f"{key.replace('-', '_')}_name"] = self.names[value]
+                found[f"{key.replace('-', '_')}_name"] = self.name(value)
         return found
+
+    def name(self, value: str) -> str:
+        """The name of a code; other values are their own."""
+        return names_by_code().get(value) or self.names.get(value, value)
 
 
 def measured(
@@ -96,9 +100,8 @@ def measured(
 
 
 def _name(names: dict[str, str], deadline: Deadline) -> None:
-    registered, code = names_by_code(), deadline.host
-    names[code] = registered.get(code) or min(names.get(code, deadline.host_name), deadline.host_name)
-    names.setdefault(deadline.lead_employer, registered.get(deadline.lead_employer, deadline.lead_employer))
+    given = names.get(deadline.host, deadline.host_name)
+    names[deadline.host] = min(given, deadline.host_name)
 
 
 # ---- as JSON -------------------------------------------------------------------------------------------------------
