@@ -4,11 +4,11 @@ The longest late comes first; what is not issued at all before what is; then by 
 """
 
 from bisect import insort
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
-from services.deadlines.compliance.figures import DUTIES, MEASURES, Judged, Reader
+from services.deadlines.compliance.figures import DUTIES, MEASURES, Judged
 from services.deadlines.lateness import Link
 from services.deadlines.models import Deadline, Placement
 
@@ -27,12 +27,14 @@ class Worst:
         self._readers = set(MEASURES[measure].documents) if measure else None
         self._kept: list[tuple[Place, Placement | None, Judged]] = []
 
-    def look_at(self, placement: Placement | None, found: Mapping[Reader, Judged], as_at: date) -> None:
+    def look_at(self, placement: Placement | None, late: Iterable[Judged], as_at: date) -> None:
         """Keep what is late of one placement, if it is among the worst so far."""
-        for reader, each in found.items():
-            if each.chain and (self._readers is None or reader in self._readers):
+        if not self._wanted:
+            return
+        for each in late:
+            if self._readers is None or (each.deadline.duty, each.deadline.recipient) in self._readers:
                 place = _place(each.deadline, as_at)
-                if len(self._kept) < self._wanted or (self._kept and place < self._kept[-1][0]):
+                if len(self._kept) < self._wanted or place < self._kept[-1][0]:
                     insort(self._kept, (place, placement, each), key=lambda kept: kept[0])
                     del self._kept[self._wanted :]
 

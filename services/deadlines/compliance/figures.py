@@ -86,10 +86,11 @@ def judged(file: PlacementFile, as_at: date) -> dict[Reader, Judged]:
 
 
 def _judged(file: PlacementFile, deadline: Deadline, as_at: date) -> Judged:
-    late = deadline.issued_on > deadline.due if deadline.issued_on else deadline.due < as_at
+    due, issued_on = deadline.due, deadline.issued_on
+    late = issued_on > due if issued_on else due < as_at
     waived = bool(file.waivers) and exempt(file, deadline, as_at, late)
-    settled = late or deadline.issued_on is not None
-    return Judged(deadline, waived, settled, tuple(lateness_chain(file, deadline)) if late and not waived else ())
+    chain = tuple(lateness_chain(file, deadline)) if late and not waived else ()
+    return Judged(deadline, waived, late or issued_on is not None, chain)
 
 
 def exempt(file: PlacementFile, deadline: Deadline, day: date, late: bool) -> bool:

@@ -91,8 +91,9 @@ def measured(
             table.groups[group], table.worst_of[group] = Figures(), Worst(worst_of_each, worst_measure)
         found = judged(file, as_at)
         table.groups[group].count(found)
+        late = [each for each in found.values() if each.chain]
         for kept in (table.worst_of[group], table.worst):
-            kept.look_at(file.placement, found, as_at)
+            kept.look_at(file.placement, late, as_at)
         _name(table.names, in_force[0])
     for figures in table.groups.values():
         table.total += figures
