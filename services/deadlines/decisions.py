@@ -279,7 +279,9 @@ def _news(file: PlacementFile, deadline: Deadline, day: date) -> DeadlineEvent:
         return _event(DeadlineWaived, deadline, waived_by=waiver.waived_by, reason=waiver.reason, until=waiver.until)
     if deadline.issued_on is not None:
         return _event(DeadlineMet, deadline, issued_on=deadline.issued_on, days_late=deadline.days_late)
-    return _event(DeadlineApproaching if deadline.state == "approaching" else DeadlineSet, deadline)
+    if deadline.state == "approaching":
+        return _event(DeadlineApproaching, deadline)
+    return _event(DeadlineSet, deadline)
 
 
 def _event(kind: type[DeadlineEvent], deadline: Deadline, **more: Any) -> DeadlineEvent:

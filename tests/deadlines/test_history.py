@@ -85,7 +85,7 @@ RULES = st.sampled_from(sorted(DUE))
 DEEDS: st.SearchStrategy[Deed] = st.one_of(
     st.sampled_from(CHANGES).map(lambda changes: partial(heard, a_placement(**changes))),
     st.just(partial(heard, PlacementWithdrawn(placement_id="p1", reason="closed"))),
-    st.builds(lambda sent, days: partial(issued, *sent, days), st.sampled_from(SENT), st.integers(0, 15)),
+    st.builds(lambda sent, days: partial(issued, sent[0], sent[1], days), st.sampled_from(SENT), st.integers(0, 15)),
     st.builds(lambda place: partial(taken_back, place), st.integers(0, 2)),
     st.builds(lambda rule, days: partial(waived, rule, days), RULES, st.integers(0, 20)),
     st.builds(lambda rule: partial(waiver_ended, rule), RULES),
@@ -199,7 +199,8 @@ def test_deadlines_are_listed_as_they_were_known(worker: Worker, client: FlaskCl
     worker.take_in([a_message(a_document("contract", "trainee", WEEK_8), at=clock())], clock())
 
     def ids(query: str) -> set[str]:
-        found, after = set[str](), ""
+        found = set[str]()
+        after: str | None = ""
         while after is not None:
             page = client.get(f"/deadlines/deadlines?limit=3&after={after}&{query}").get_json()
             found |= {item["deadline_id"] for item in page["items"]}
