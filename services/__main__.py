@@ -13,6 +13,7 @@ from rich.progress import Progress
 from sqlalchemy.exc import DBAPIError
 
 from services.asking import ask, decide
+from services.calendar_commands import calendar
 from services.command import NAMES, told_plainly
 from services.operators import doctor, events, quarantine, reconcile
 from services.policies.commands import policies
@@ -29,7 +30,7 @@ def main() -> None:
     configure_logs()
 
 
-for command in (decide, ask, policies, quarantine, doctor, reconcile, events):
+for command in (decide, ask, policies, quarantine, doctor, reconcile, events, calendar):
     main.add_command(command)
 
 

@@ -28,6 +28,7 @@ from shared.policies import load_policies
 from shared.policies.facts import read_facts
 from shared.rules import Decision
 from shared.worker import Say
+from shared.worker import today as day_of
 from shared.writing import new
 
 POLICY = "placement-deadlines"
@@ -111,7 +112,9 @@ def _duties(start_date: date, placement_type: str, host_is_lead_employer: bool, 
 def _as_heard(known: Placement | None, event: PlacementUpdated, said_on: date, now: datetime) -> Placement:
     heard = {name: getattr(event, name) for name in names_of(PlacementUpdated)}
     if known is None:
-        return new(Placement)(**heard, heard_at=now)
+        return new(Placement)(**heard, heard_at=now, changed_on=day_of(now))
+    if any(getattr(known, name) != value for name, value in {**heard, "withdrawn": None}.items()):
+        known.changes, known.changed_on = known.changes + 1, day_of(now)
     if known.trainee_id != event.trainee_id:
         known.doctor_since = said_on
     for name, value in {**heard, "heard_at": now, "withdrawn": None}.items():
@@ -188,6 +191,8 @@ def placement_withdrawn(file: PlacementFile, event: PlacementWithdrawn, today: d
     """End every deadline; on which day those that were met were met stays on record."""
     if file.placement is None:
         return []
+    if file.placement.withdrawn is None:
+        file.placement.changes, file.placement.changed_on = file.placement.changes + 1, today
     file.placement.withdrawn = event.reason
     reason = f"the placement was withdrawn: {event.reason}"
     return [saying for deadline in file.in_force() for saying in _withdraw(deadline, reason, today)]

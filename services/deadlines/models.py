@@ -7,7 +7,7 @@ A deadline is one duty of one placement in one revision. A change of start, host
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import MetaData, Numeric
+from sqlalchemy import Index, MetaData, Numeric
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
 from shared.database import UtcDateTime
@@ -23,7 +23,7 @@ class Placement(Base):
     """A placement as it was last heard of. ``withdrawn`` placements stay, for audit.
 
     ``doctor_since`` is the day on which another doctor was put on it (None: it was always this one): what was issued before was
-    issued to somebody else.
+    issued to somebody else. ``changes`` counts how often anything about it changed, last on ``changed_on``.
     """
 
     __tablename__ = "placements"
@@ -42,6 +42,8 @@ class Placement(Base):
     heard_at: Mapped[datetime] = mapped_column(UtcDateTime)
     withdrawn: Mapped[str | None] = mapped_column(default=None)
     doctor_since: Mapped[date | None] = mapped_column(default=None)
+    changes: Mapped[int] = mapped_column(default=0, server_default="0")
+    changed_on: Mapped[date | None] = mapped_column(default=None)
 
 
 class Deadline(Base):
@@ -110,3 +112,21 @@ class AlertReceipt(Base):
     channel: Mapped[str]
     status: Mapped[str]
     detail: Mapped[str]
+
+
+class Calendar(Base):
+    """A calendar feed for a host (ODS code) or a person (TIS person id), opened by a token of which the SHA-256 is kept."""
+
+    __tablename__ = "calendars"
+    calendar_id: Mapped[str] = mapped_column(primary_key=True)
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    host: Mapped[str | None]
+    person: Mapped[str | None]
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_read_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+
+
+Index("ix_deadlines_calendar_host", Deadline.host, Deadline.due)
+Index("ix_deadlines_calendar_person", Deadline.trainee_id, Deadline.due)
+Index("ix_placements_calendar_person", Placement.trainee_id, Placement.start_date)
