@@ -19,6 +19,7 @@ def create_app(worker: Worker) -> "Flask":
     """The Flask app of deadlines, on the database of its worker."""
     from services.deadlines.api import routes  # noqa: PLC0415
     from services.deadlines.calendar_api import calendar_routes  # noqa: PLC0415
+    from services.deadlines.upload_api import upload_routes  # noqa: PLC0415
     from shared.service import create_service  # noqa: PLC0415
 
-    return create_service(worker, [routes, calendar_routes])
+    return create_service(worker, [routes, calendar_routes, upload_routes])
