@@ -4,7 +4,7 @@ PYTHON ?= $(shell for python in python3.12 python3.11 python3 python; do $$pytho
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint chaos bench-decide bench-bus soak definitions contract format lock clean
+.PHONY: help setup demo test lint chaos bench-decide bench-bus bench-import soak definitions contract format lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ bench-bus: setup ## Time the bus against a floor, FastStream and Celery, in rati
 
 bench-decide: setup ## Time one decision against its peers, in ratios; fails if a goal is missed
 	@$(BIN)/python -m tests.bench.decide
+
+bench-import: setup ## Import 100,000 rows of the bulk upload over HTTP: time, rows/s, memory; fails if memory grows with them
+	@$(BIN)/python -m tests.bench.import_rows
 
 soak: setup ## Sixteen threads, 200,000 decisions: none wrong, no memory lost (half a minute)
 	@$(BIN)/python -m tests.shared.test_soak
