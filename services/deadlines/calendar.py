@@ -7,12 +7,11 @@ LAST-MODIFIED are days from the data, and the same state gives the same bytes. W
 Read from the top: whose calendar it is, its entries, then an entry in words, then iCalendar. Who may read one is calendars.py.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from urllib.parse import quote
 
 import icalendar
@@ -27,7 +26,8 @@ PAST = timedelta(days=60)
 """How long what is over stays to be seen."""
 CANCELLED = timedelta(days=90)
 """How long what was withdrawn is shown as cancelled, so that every reader's calendar hears of it."""
-MOST_ENTRIES = 5_000
+MOST_ENTRIES = 2_000
+"""More than a host of 500 doctors a rotation has."""
 REFRESH = timedelta(hours=1)
 PRODUCT = "-//Tripartite//Deadlines//EN"
 
@@ -261,7 +261,9 @@ def _day(day: date) -> str:
 
 def _plain(text: str) -> str:
     """A text that may have come from anywhere, fit for a calendar: line breaks stay, no other control character does."""
-    return re.sub(r"[^\n]", lambda found: found.group() if found.group().isprintable() else "\ufffd", text)
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)
 
 
 def _line(text: str) -> str:
@@ -292,15 +294,20 @@ def feed(reader: Reader, found: Sequence[Entry], base: str) -> bytes:
     made.add("x-wr-timezone", "Europe/London")
     made.add("refresh-interval", REFRESH, parameters={"VALUE": "DURATION"})
     made.add("x-published-ttl", "PT1H")
-    for entry in found[:MOST_ENTRIES]:
-        made.add_component(_event(entry, base))
-    return bytes(made.to_ical(sorted=False))
+    head, end, rest = made.to_ical(sorted=False).rpartition(b"END:VCALENDAR")
+    return b"".join([head, *(_written(entry, base) for entry in found[:MOST_ENTRIES]), end, rest])
 
 
 def _note(found: Sequence[Entry]) -> str:
     if len(found) > MOST_ENTRIES:
         return f"The first {MOST_ENTRIES:,} of {len(found):,} entries: a calendar holds no more. GET /deadlines/deadlines has all of them."
     return "What is due for placements, from whom and by when: from 60 days ago on. Days are days in England."
+
+
+@lru_cache(maxsize=4096)
+def _written(entry: Entry, base: str) -> bytes:
+    """An event as it is written: of a feed that is read again most are as they were."""
+    return bytes(_event(entry, base).to_ical(sorted=False))
 
 
 def _event(entry: Entry, base: str) -> icalendar.Event:
