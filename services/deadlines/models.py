@@ -1,4 +1,4 @@
-"""The tables of deadlines: placements as they now are, every deadline there ever was, documents, and alerts that went out.
+"""The tables of deadlines: placements as they now are, every deadline there ever was, documents, alerts that went out, calendars.
 
 A deadline is one duty of one placement in one revision. A change of start, host or lead employer ends the revision
 (``withdrawn``, with the reason) and begins the next; nothing is ever overwritten, so what was due on a past day can be read.
