@@ -4,7 +4,7 @@ PYTHON ?= $(shell for python in python3.12 python3.11 python3 python; do $$pytho
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint chaos bench-decide bench-bus bench-clock soak definitions contract release-templates format lock clean
+.PHONY: help setup demo test lint chaos bench-decide bench-bus bench-clock bench-import soak definitions contract release-templates format lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ bench-clock: setup ## Time the clock with 10,000 and with 1,000,000 deadlines op
 
 bench-decide: setup ## Time one decision against its peers, in ratios; fails if a goal is missed
 	@$(BIN)/python -m tests.bench.decide
+
+bench-import: setup ## Import 100,000 rows of the bulk upload over HTTP: time, rows/s, memory; fails if memory grows with them
+	@$(BIN)/python -m tests.bench.import_rows
 
 soak: setup ## Sixteen threads, 200,000 decisions: none wrong, no memory lost (half a minute)
 	@$(BIN)/python -m tests.shared.test_soak

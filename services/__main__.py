@@ -13,15 +13,15 @@ from rich.progress import Progress
 from sqlalchemy.exc import DBAPIError
 
 from services.asking import ask, decide
+from services.calendar_commands import calendar
 from services.command import NAMES, told_plainly
 from services.compliance_command import compliance
+from services.import_command import import_file
 from services.operators import doctor, events, quarantine, reconcile, webhook_key
 from services.policies.commands import policies
 from shared.config import read_config
 from shared.errors import Unreachable
 from shared.logs import configure_logs
-
-MOST_SHOWN = 20
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,7 +30,7 @@ def main() -> None:
     configure_logs()
 
 
-for command in (decide, ask, policies, quarantine, doctor, reconcile, events, webhook_key, compliance):
+for command in (decide, ask, policies, quarantine, doctor, reconcile, events, webhook_key, compliance, calendar, import_file):
     main.add_command(command)
 
 
@@ -94,32 +94,6 @@ def migrate(service: str) -> None:
     finally:
         engine.dispose()
     click.echo(f"The database of {service} is up to date.")
-
-
-@main.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--as", "kind", type=click.Choice(["tis", "events", "rotation"]), required=True, help="What the file's lines are.")
-@click.option("--to", "base", help="Base URL of the house (http://127.0.0.1:8000).")
-@click.option("--patience", type=float, default=60.0, show_default=True, help="Seconds to wait for a house that does not answer.")
-@told_plainly
-def import_file(file: Path, kind: str, base: str | None, patience: float) -> None:
-    """Post a file of upstream messages to a running house. Exit code 1 if some of its lines were refused."""
-    from services.importing import Report, http_post, import_lines, read_lines  # noqa: PLC0415
-
-    config = read_config()
-    post = http_post(base or f"http://{config.host}:{config.port}", patience, lambda words: click.echo(words, err=True))
-    report = Report()
-    with file.open("rb") as lines:
-        total = sum(1 for _ in lines)
-    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task(file.name, total=total)
-        import_lines(read_lines(file, kind, report), post, report, lambda count: progress.update(task, advance=count))
-    for number, reason in sorted(report.refused.items())[:MOST_SHOWN]:
-        click.echo(f"line {number}: {reason}", err=True)
-    if len(report.refused) > MOST_SHOWN:
-        click.echo(f"… and {len(report.refused) - MOST_SHOWN} more lines; is this a file of --as {kind}?", err=True)
-    click.echo(f"{report.taken} lines taken ({report.new} new), {len(report.refused)} refused.")
-    sys.exit(1 if report.refused else 0)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Upstream files in: lines are posted to a running house, a few hundred at a time, and every line that is refused is reported.
 
-A file holds one JSON object a line: TIS messages (``--as tis``), CloudEvents (``--as events``), or both (``--as rotation``). A house
-that does not answer is waited for; what it had taken is recognised when it is sent again, so an import may be cut and repeated
-at will.
+A file holds one JSON object a line: TIS messages (``--as tis``), CloudEvents (``--as events``), or both (``--as rotation``). What the
+command sends was checked before as a whole (checking.py). A house that does not answer is waited for; what it had taken is recognised
+when it is sent again, so an import may be cut and repeated at will.
 """
 
 import json
@@ -17,6 +17,8 @@ from typing import Any
 from shared.errors import Refused, Unreachable
 
 CHUNK = 200
+BUSY = 503
+"""A house whose database is away, or held by somebody else for too long: the same is sent again."""
 Line = tuple[int, dict[str, Any]]
 Post = Callable[[str, list[dict[str, Any]]], tuple[int, Any]]
 """(path, objects) -> (HTTP status, answer)."""
@@ -60,18 +62,18 @@ def read_lines(file: Path, kind: str, report: Report) -> Iterator[Line]:
                 yield number, found
 
 
-def import_lines(lines: Iterator[Line], post: Post, report: Report, progress: Callable[[int], None]) -> None:
-    """Post lines in their order, CHUNK at a time; what is refused is reported, everything beside it is taken."""
-    for path, chunk in _chunks(lines):
+def import_lines(lines: Iterator[Line], post: Post, report: Report, progress: Callable[[int], None], size: int = CHUNK) -> None:
+    """Post lines in their order, so many at a time; what is refused is reported, everything beside it is taken."""
+    for path, chunk in _chunks(lines, size):
         _post_chunk(path, chunk, post, report)
         progress(len(chunk))
 
 
-def _chunks(lines: Iterator[Line]) -> Iterator[tuple[str, list[Line]]]:
+def _chunks(lines: Iterator[Line], size: int) -> Iterator[tuple[str, list[Line]]]:
     """Runs of lines that go to the same place."""
     held: list[Line] = []
     for line in lines:
-        if held and (len(held) == CHUNK or path_of(held[0][1]) != path_of(line[1])):
+        if held and (len(held) == size or path_of(held[0][1]) != path_of(line[1])):
             yield path_of(held[0][1]), held
             held = []
         held.append(line)
@@ -119,9 +121,9 @@ def http_post(base: str, patience: float, say: Callable[[str], None]) -> Post:
             try:
                 with urllib.request.urlopen(asked, timeout=60) as answer:  # noqa: S310
                     return answer.status, json.load(answer)
-            except urllib.error.HTTPError as error:
-                return error.code, _answer(error.read())
             except (OSError, ValueError) as error:
+                if isinstance(error, urllib.error.HTTPError) and error.code != BUSY:
+                    return error.code, _answer(error.read())
                 if not waited:
                     say(f"waiting up to {patience:.0f} s for {base} …")
                     waited = True

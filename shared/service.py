@@ -28,7 +28,6 @@ from shared.answers import Running, answer, answer_text, listed, narrowed, once,
 from shared.database import missing_migrations, transaction
 from shared.errors import DecisionError, MalformedEvent, Refused, UnknownPolicy, UnknownResource
 from shared.event_data import plain_text
-from shared.events import Event
 from shared.logs import configure_logs
 from shared.policies import load_references
 from shared.policies.facts import field_errors, read_facts
@@ -37,7 +36,7 @@ from shared.policies.policy import Policy
 from shared.policies.reading import read_day, suggest
 from shared.problems import failed, http_problem, pointed, problem
 from shared.rules import Decision, decide, ready_policies
-from shared.wire import Message, fitting, read_message
+from shared.wire import Message, fitting, read_from_outside
 from shared.worker import Say, Worker, today
 
 log = structlog.get_logger()
@@ -254,11 +253,7 @@ def take_events() -> Response:
 def _from_outside(raw: Any) -> Message:
     if not isinstance(raw, Mapping):
         raise MalformedEvent("An event must be a JSON object, a CloudEvent in structured mode.")
-    message = read_message(raw)
-    event: type[Event] = type(message.data)
-    if not event.from_outside:
-        raise MalformedEvent("The event cannot be sent in.", {"type": f"{event.type} is said by Tripartite itself."})
-    return message
+    return read_from_outside(raw)
 
 
 def accept(sent: Any, read: Callable[[Any], Message]) -> Response:

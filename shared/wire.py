@@ -160,6 +160,17 @@ def read_message(raw: str | bytes | Mapping[str, Any]) -> Message:
     )
 
 
+def read_from_outside(raw: Mapping[str, Any]) -> Message:
+    """The message of a CloudEvent that somebody sends in.
+
+    :raises MalformedEvent: as :func:`read_message`; or nobody but Tripartite says such an event.
+    """
+    message = read_message(raw)
+    if not message.data.from_outside:
+        raise MalformedEvent("The event cannot be sent in.", {"type": f"{message.data.type} is said by Tripartite itself."})
+    return message
+
+
 def parse_json(raw: str | bytes) -> Any:
     """JSON as RFC 8259 has it: no NaN, no bottomless nesting, no halves of characters.
 

@@ -196,7 +196,7 @@ class Worker:
         return done
 
     def _relay(self, wait: float) -> int:
-        sent = self.relay.step()
+        sent = self.relay.step() if self._publisher.has_room() else 0
         if not sent:
             self._publisher.rest()
         published.labels(self.service.name).inc(sent)

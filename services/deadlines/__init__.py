@@ -6,6 +6,7 @@
   (``contract-milestones``), what a body owes in a calendar year and whether it was enough (``governance-calendar``, ``governance-year``).
 * **Keeps** the evidence, the waivers and all that was known before: it can be read as on any past day.
 * **Says** deadline.set, .approaching, .met, .missed, .waived, .withdrawn; milestone.set, .approaching, .met, .missed, .withdrawn.
+* **Shows** what is due as a calendar (``calendar.py``), and takes the spreadsheets of TIS's bulk upload (``uploads.py``).
 
 Start reading at ``app.py``.
 """

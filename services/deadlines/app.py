@@ -19,9 +19,11 @@ SERVICE = Service("deadlines", CONSUMERS, read, chores=[tick, tick_milestones])
 def create_app(worker: Worker) -> "Flask":
     """The Flask app of deadlines, on the database of its worker."""
     from services.deadlines.api import routes  # noqa: PLC0415
+    from services.deadlines.calendar_api import calendar_routes  # noqa: PLC0415
     from services.deadlines.compliance.api import routes as compliance_routes  # noqa: PLC0415
     from services.deadlines.governance_api import governance_routes  # noqa: PLC0415
     from services.deadlines.people import people_routes  # noqa: PLC0415
+    from services.deadlines.upload_api import upload_routes  # noqa: PLC0415
     from shared.service import create_service  # noqa: PLC0415
 
-    return create_service(worker, [routes, people_routes, compliance_routes, governance_routes])
+    return create_service(worker, [routes, people_routes, compliance_routes, governance_routes, calendar_routes, upload_routes])

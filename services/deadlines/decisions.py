@@ -133,7 +133,7 @@ def _renew(file: PlacementFile, placement: Placement, heard: dict[str, Any], now
     if placement.heard_at < now:
         known = {name: getattr(placement, name) for name in names_of(AsHeard)}
         file.versions.append(new(PlacementVersion)(**known, replaced_at=now))
-    for name, value in {**heard, "heard_at": now}.items():
+    for name, value in {**heard, "heard_at": now, "changes": placement.changes + 1}.items():
         setattr(placement, name, value)
 
 

@@ -1,4 +1,4 @@
-"""The tables of deadlines: placements as they are and were, every deadline there ever was, documents, waivers, and alerts that went out.
+"""The tables of deadlines: placements as they are and were, all deadlines there ever were, documents, waivers, alerts, calendars.
 
 A deadline is one duty of one placement in one revision. A change of start, host, site, lead employer or doctor ends the revision
 (``withdrawn``, with the reason) and begins the next. Nothing that was known is ever lost: a placement leaves a version of itself
@@ -54,11 +54,15 @@ class AsHeard(MappedAsDataclass):
 
 
 class Placement(AsHeard, Base):
-    """A placement as it now is; ``heard_at`` is when it was first heard to be so. ``withdrawn`` placements stay, for audit."""
+    """A placement as it now is; ``heard_at`` is when it was first heard to be so. ``withdrawn`` placements stay, for audit.
+
+    ``changes`` counts how often anything about it has changed.
+    """
 
     __tablename__ = "placements"
     host: Mapped[str] = mapped_column(index=True)
     start_date: Mapped[date] = mapped_column(index=True)
+    changes: Mapped[int] = mapped_column(default=0)
 
 
 class PlacementVersion(AsHeard, Base):
@@ -303,3 +307,19 @@ class GovernedYear(Base):
     needs: Mapped[list[Any]] = mapped_column(JSON)
     owed_decision_id: Mapped[str]
     checked_decision_id: Mapped[str]
+
+
+# ---- calendars -----------------------------------------------------------------------------------------------------
+
+
+class Calendar(Base):
+    """A calendar feed for a host (ODS code) or a person (TIS person id), opened by a token of which the SHA-256 is kept."""
+
+    __tablename__ = "calendars"
+    calendar_id: Mapped[str] = mapped_column(primary_key=True)
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    host: Mapped[str | None]
+    person: Mapped[str | None]
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_read_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)

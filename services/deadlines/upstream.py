@@ -96,14 +96,12 @@ def _updated(raw: Mapping[str, Any], data: Mapping[str, Any], operation: str, pr
             )
         return found
 
-    known_as = value("siteKnownAs", "site")
-    site = _SITE_CODE.search(known_as)
     wanted = {
         "placement_id": _placement_id(raw, data) or value("id", "tisId"),
         "trainee_id": value("traineeId", "personId"),
         "host": code("trainingBodyName"),
         "host_name": value("trainingBodyName"),
-        "site": site.group(1) if site else known_as,
+        "site": site_code(value("siteKnownAs", "site")),
         "lead_employer": code("employingBodyName"),
         "specialty": value("specialty"),
         "grade": value("gradeAbbreviation"),
@@ -127,9 +125,19 @@ def _placement_id(raw: Mapping[str, Any], data: Mapping[str, Any]) -> str:
     return str(found).strip() if isinstance(found, str | int) else ""
 
 
-def _placement_type(tis: str, problems: dict[str, str]) -> str:
+def site_code(known_as: str) -> str:
+    """The code of a site that is called ``Royal Preston Hospital (RXN02)``; without one, what it is called."""
+    site = _SITE_CODE.search(known_as)
+    return site.group(1) if site else known_as
+
+
+def placement_type(tis: str) -> str:
     """TIS's placement type as the policy's: ``In Post - Acting Up`` is in-post-acting-up, OOPC to OOPT are out-of-programme."""
-    found = "out-of-programme" if tis.upper().startswith("OOP") else "-".join(re.findall("[a-z]+", tis.lower()))
+    return "out-of-programme" if tis.upper().startswith("OOP") else "-".join(re.findall("[a-z]+", tis.lower()))
+
+
+def _placement_type(tis: str, problems: dict[str, str]) -> str:
+    found = placement_type(tis)
     known = typing.get_args(PlacementType)
     if tis and found not in known:
         problems["record.data.placementType"] = f"“{tis}” is not a placement type known here{suggest(found, known)}."

@@ -43,6 +43,9 @@ class Publisher(Protocol):
         :raises Exception: any doubt (a timeout, a refusal, a lost connection): the caller says all of it again.
         """
 
+    def has_room(self) -> bool:
+        """Whether more may be published now; what may not waits in the outbox."""
+
     def rest(self) -> None:
         """There is nothing to publish now: keep the connection alive."""
 

@@ -16,6 +16,8 @@ from shared.topology import EVENTS, queue_of
 from shared.wire import CONTENT_TYPE, Envelope
 
 POLL_SECONDS = 0.02
+LONGEST_QUEUE = 5_000
+"""A queue with so many messages is given no more until its service has taken some of them."""
 
 
 def _exchange() -> Exchange:
@@ -48,6 +50,10 @@ class Publisher:
                 delivery_mode=2,
             )
         crashpoint("relay.published.unconfirmed")
+
+    def has_room(self) -> bool:
+        """Whether the queues of this process are short enough: what waits in the outbox needs no memory."""
+        return all(queue.qsize() < LONGEST_QUEUE for queue in list(memory.Channel.queues.values()))
 
     def rest(self) -> None:
         """Nothing can be lost in the meantime."""

@@ -121,6 +121,10 @@ class Publisher:
             "see `tripartite doctor`. Everything is published again."
         )
 
+    def has_room(self) -> bool:
+        """A broker that has no room says so by confirming late."""
+        return True
+
     def rest(self) -> None:
         """There is nothing to publish: keep the connection alive, or let go of one that was lost."""
         if self._connection is None or time.monotonic() - self._rested < 1:
