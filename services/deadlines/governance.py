@@ -1,4 +1,4 @@
-"""Meetings and reports -> what a body owes in a calendar year, and whether it was enough. Pure: the file of a body, the day -> rows, events.
+"""Meetings and reports -> what a body owes in a calendar year, and whether that was enough. Pure: its file, the day -> rows and events.
 
 What is owed is asked of the policy ``governance-calendar``, whether it was enough of ``governance-year``. A number that binds, or that is
 usual, is a milestone of the year: ``2 meetings by 31 December 2027``.
@@ -244,7 +244,7 @@ def _settle_count(file: BodyFile, row: GovernedYear, counted: str, *, may_set: b
             said += withdraw(milestone, f"what is known of {row.year} was corrected: {term.detail}", today)
     over_in_part = today > term.due and not row.facts["full_calendar_year"]
     if may_set and not over_in_part and not in_force(file.milestones, row.year_id, counted):
-        subject = Subject(row.year_id, f"{file.unit.name}, {row.year}", row.lead_employer, row.body_id)
+        subject = Subject(row.year_id, f"{file.unit.name}, {row.year}", row.lead_employer, row.body_id, row.host)
         said += set_milestone(file.milestones, subject, term, today)
     for milestone in in_force(file.milestones, row.year_id, counted):
         milestone.detail = term.detail

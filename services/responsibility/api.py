@@ -43,7 +43,7 @@ def show_case(concern_id: str) -> Response:
 
 @routes.get("/meetings")
 def list_meetings() -> Response:
-    """Meetings by id: ``?body=``, ``?year=``, ``?verdict=`` (quorate, not-quorate, not-stated, undetermined), ``?lead_employer=``, ``?host=``."""
+    """Meetings by id: ``?body=``, ``?year=``, ``?lead_employer=``, ``?host=``, ``?verdict=`` (one of VERDICTS)."""
     one_of("verdict", VERDICTS)
     wanted = select(Meeting)
     if given := request.args.get("year"):

@@ -1,7 +1,6 @@
 """An arrangement with a lead employer, as a commissioner tells of it: a contract, meetings of its bodies, reports. All invented."""
 
 import itertools
-
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from typing import Any
