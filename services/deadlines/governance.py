@@ -186,16 +186,16 @@ def _owed(decision: Decision) -> dict[str, Any]:
     outcome = decision.outcome or {}
     found: dict[str, Any] = {}
     if outcome.get("severity") in BINDING:
-        found["meetings"] = {"number": outcome["meetings_a_year"], "severity": outcome["severity"], "owner": outcome_body(decision)}
+        found["meetings"] = {"number": outcome["meetings_a_year"], "severity": outcome["severity"], "owner": _body_asked(decision)}
     numbered = [report for report in outcome.get("reports", ()) if "times_a_year" in report and report["severity"] in BINDING]
     if numbered:
-        owner = numbered[0]["who"] if numbered[0]["who"] == "contract-manager" else outcome_body(decision)
+        owner = numbered[0]["who"] if numbered[0]["who"] == "contract-manager" else _body_asked(decision)
         number = sum(report["times_a_year"] for report in numbered)
         found["reports"] = {"number": number, "severity": numbered[0]["severity"], "owner": owner}
     return found
 
 
-def outcome_body(decision: Decision) -> str:
+def _body_asked(decision: Decision) -> str:
     """The body that a decision is about."""
     return str(decision.body["facts"]["body"])
 

@@ -8,6 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from services.deadlines import milestone_clock
 from services.deadlines.app import SERVICE, create_app
 from services.deadlines.milestone_clock import tick_milestones
 from services.deadlines.models import Contract
@@ -221,6 +222,20 @@ def test_two_workers_on_one_database_say_nothing_twice(worker: Worker, tmp_path:
     assert tick_milestones(other, clock()) == 0
     near = {event.milestone_id for event in said(worker) if isinstance(event, MilestoneApproaching)}
     assert near == {f"C-1/{PLAN}/1", f"C-1/{AWARD}/1"}
+
+
+def test_a_stroke_that_dies_before_its_commit_leaves_nothing_and_is_struck_again(
+    worker: Worker, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hear(worker, a_contract())
+    clock.on(date(2028, 8, 31))
+    before = len(said(worker))
+    with monkeypatch.context() as power:
+        power.setattr(milestone_clock, "crashpoint", pytest.fail)
+        with pytest.raises(pytest.fail.Exception, match=r"clock\.struck\.uncommitted"):
+            tick_milestones(worker, clock())
+    assert (len(said(worker)), {found.state for found in milestones(worker).values()}) == (before, {"set"})
+    assert len(strike(worker)) == 2
 
 
 # ---- over HTTP ---------------------------------------------------------------------------------------------------
