@@ -12,9 +12,10 @@
     │   ├── BeyondCalendar          422, a working day would have to be counted on days whose bank holidays are not known
     │   ├── MalformedEvent          422, one entry per field; on the bus the message goes to the quarantine
     │   │   └── UnknownEventType    a CloudEvent of a type that shared/events.py does not have; on the bus it is skipped and counted
+    │   ├── NotAllowed              401, the caller did not show the token that this needs
     │   ├── IdempotencyConflict     409, the key was used with another body
-    │   ├── NotPossibleNow          409, the state of what is asked about does not allow it
-    │   └── NotAsItWas              412, it has changed since it was read (If-Match)
+    │   ├── NotAsThingsStand        409, what is asked for makes no sense in the state that the thing is in
+    │   └── ChangedMeanwhile        412, If-Match names another state than the one that the thing is in
     ├── DecisionError               the product itself is at fault; HTTP 500, counted, nothing is stored
     │   ├── EnginesDisagree         durable_rules and the evaluator gave different rules
     │   ├── EngineFailure           durable_rules could not be driven
@@ -23,6 +24,7 @@
     └── Unreachable                 a broker, database or server that is needed does not answer, or not as agreed; exit code 3
         ├── WrongTopology           the broker has a queue or exchange that is not as shared/topology.py has it
         ├── MissingMigration        the database is not at the migration that the code needs
+        ├── ChannelAway             who carries alerts takes none for now; none is lost, none is sent twice
         ├── Unconfirmed             the broker did not confirm what was published; all of it is published again
         └── LeaseLost               a relay was so slow that another took over; nothing is lost by it
 
@@ -117,22 +119,28 @@ class UnknownEventType(MalformedEvent):
     """A usable CloudEvent of a type that shared/events.py does not have: of a newer producer, perhaps."""
 
 
+class NotAllowed(Refused):
+    """The caller did not show the token that this needs."""
+
+    status, title = 401, "A token is needed"
+
+
 class IdempotencyConflict(Refused):
     """The Idempotency-Key was used before with another body."""
 
     status, title = 409, "Idempotency-Key already used"
 
 
-class NotPossibleNow(Refused):
-    """The state of what is asked about does not allow it."""
+class NotAsThingsStand(Refused):
+    """What is asked for makes no sense in the state that the thing is in: a waiver of what was met, say."""
 
-    status, title = 409, "Not possible now"
+    status, title = 409, "Not possible as things stand"
 
 
-class NotAsItWas(Refused):
-    """It has changed since it was read: the ETag in ``If-Match`` is no longer its own."""
+class ChangedMeanwhile(Refused):
+    """The caller has seen another state (``If-Match``) than the one that the thing is in."""
 
-    status, title = 412, "It has changed"
+    status, title = 412, "Changed meanwhile"
 
 
 class DecisionError(TripartiteError):
@@ -165,6 +173,17 @@ class WrongTopology(Unreachable):
 
 class MissingMigration(Unreachable):
     """The database is not at the migration that the code needs."""
+
+
+class ChannelAway(Unreachable):
+    """Who carries alerts takes none for now. What it was not given an answer for has not left.
+
+    :param seconds: how long to leave it alone.
+    """
+
+    def __init__(self, words: str, seconds: float = 30) -> None:
+        self.seconds = seconds
+        super().__init__(words)
 
 
 class Unconfirmed(Unreachable):

@@ -4,7 +4,7 @@
 * **Decides** the deadlines of a placement (``policies/placement-deadlines.yaml``), and with every stroke of the clock which of
   them approach and which were missed; attributes lateness to the first missed link of the chain. Decides the milestones of a contract
   (``contract-milestones``), what a body owes in a calendar year (``governance-calendar``) and whether it was enough (``governance-year``).
-* **Says** deadline.set, .approaching, .met, .missed, .withdrawn; milestone.set, .approaching, .met, .missed, .withdrawn.
+* **Says** deadline.set, .approaching, .met, .missed, .waived, .withdrawn; milestone.set, .approaching, .met, .missed, .withdrawn.
 
 Start reading at ``app.py``.
 """

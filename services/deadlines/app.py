@@ -20,6 +20,7 @@ def create_app(worker: Worker) -> "Flask":
     """The Flask app of deadlines, on the database of its worker."""
     from services.deadlines.api import routes  # noqa: PLC0415
     from services.deadlines.governance_api import governance_routes  # noqa: PLC0415
+    from services.deadlines.people import people_routes  # noqa: PLC0415
     from shared.service import create_service  # noqa: PLC0415
 
-    return create_service(worker, [routes, governance_routes])
+    return create_service(worker, [routes, people_routes, governance_routes])

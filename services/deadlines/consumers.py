@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from services.deadlines import decisions, governed
-from services.deadlines.models import AlertReceipt, Deadline, Document, Placement
+from services.deadlines.models import AlertReceipt, Deadline, Document, Placement, Waiver
 from shared.decisions import store_all
 from shared.events import (
     AlertFailed,
@@ -47,6 +47,8 @@ class Known:
             self.files[deadline.placement_id].deadlines.append(deadline)
         for document in session.scalars(select(Document).where(Document.placement_id.in_(wanted))):
             self.files[document.placement_id].documents.append(document)
+        for waiver in session.scalars(select(Waiver).where(Waiver.placement_id.in_(wanted))):
+            self.files[waiver.placement_id].waivers.append(waiver)
 
     def rows(self) -> Iterator[Any]:
         """Every row to be written; decisions are put on record as well, each once."""
@@ -60,7 +62,7 @@ class Known:
 
 
 def read(session: Session, messages: Sequence[Message]) -> Known:
-    """What a batch needs, in four queries (a few more, if it is about contracts or bodies)."""
+    """What a batch needs, in five queries (a few more, if it is about contracts or bodies)."""
     events = [message.data for message in messages]
     placements = {event.placement_id for event in events if isinstance(event, PlacementUpdated | PlacementWithdrawn | DocumentIssued)}
     known = Known(session, placements, {event.alert_key for event in events if isinstance(event, AlertSent | AlertFailed)})
@@ -79,14 +81,14 @@ def placement_withdrawn(known: Known, message: Message, now: datetime) -> Iterab
     """A placement will not happen."""
     event = message.data
     assert isinstance(event, PlacementWithdrawn)
-    return decisions.placement_withdrawn(known.files[event.placement_id], event, today(now))
+    return decisions.placement_withdrawn(known.files[event.placement_id], event, now, today(now))
 
 
 def document_issued(known: Known, message: Message, now: datetime) -> Iterable[Say]:
     """A document about a placement went out, whether the placement is known yet or not."""
     event = message.data
     assert isinstance(event, DocumentIssued)
-    return decisions.document_issued(known.files[event.placement_id], event)
+    return decisions.document_issued(known.files[event.placement_id], event, message.source, message.time, now)
 
 
 def alert_settled(known: Known, message: Message, now: datetime) -> Iterable[Say]:

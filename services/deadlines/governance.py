@@ -20,7 +20,6 @@ from services.deadlines.milestones import OPEN, Subject, Term, days_of, in_force
 from services.deadlines.models import Contract, GovernedBody, GovernedYear, Meeting, Milestone, Report
 from shared.decisions import standing
 from shared.errors import NotInForce
-from shared.organisations import names_by_code
 from shared.policies import load_policies
 from shared.policies.facts import read_facts
 from shared.rules import Decision
@@ -53,7 +52,7 @@ class Unit(NamedTuple):
     @property
     def name(self) -> str:
         """How a message calls it."""
-        with_host = f" with {names_by_code().get(self.host, self.host)}" if self.host else ""
+        with_host = f" with {self.host}" if self.host else ""
         return f"{self.body.replace('-', ' ').capitalize()}{with_host}"
 
 

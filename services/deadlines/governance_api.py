@@ -22,7 +22,7 @@ from services.deadlines.models import AlertReceipt, Contract, GovernedYear, Meet
 from shared.answers import answer, listed, narrowed, once, one_of, running, sent_json
 from shared.database import hold, transaction
 from shared.decisions import DecisionRow
-from shared.errors import NotAsItWas, NotPossibleNow, Refused, UnknownResource
+from shared.errors import ChangedMeanwhile, NotAsThingsStand, Refused, UnknownResource
 from shared.event_data import plain_text
 from shared.policies.facts import field_errors
 from shared.problems import pointed
@@ -159,7 +159,7 @@ def _held(session: Session, milestone_id: str) -> Milestone:
     milestone = session.get_one(Milestone, milestone_id)
     wanted = request.headers.get("If-Match")
     if wanted and wanted not in ("*", _tag(milestone.version)):
-        raise NotAsItWas(f"The milestone {milestone_id} has changed: its ETag is now {_tag(milestone.version)}. Read it again.")
+        raise ChangedMeanwhile(f"The milestone {milestone_id} has changed: its ETag is now {_tag(milestone.version)}. Read it again.")
     return milestone
 
 
@@ -169,10 +169,10 @@ def _is_recorded(milestone: Milestone, record: Mapping[str, Any]) -> bool:
 
 def _refuse_unless_open(milestone: Milestone) -> None:
     if milestone.body_id:
-        raise NotPossibleNow("This milestone is met by the meetings and reports themselves: send meeting.held or report.issued for each.")
+        raise NotAsThingsStand("This milestone is met by the meetings and reports themselves: send meeting.held or report.issued for each.")
     if milestone.state not in OPEN:
         since = f" on {milestone.met_on}, recorded by {milestone.recorded_by}" if milestone.state == "met" else f": {milestone.reason}"
-        raise NotPossibleNow(f"The milestone {milestone.milestone_id} is {milestone.state} already{since}.")
+        raise NotAsThingsStand(f"The milestone {milestone.milestone_id} is {milestone.state} already{since}.")
 
 
 def _tag(version: int) -> str:

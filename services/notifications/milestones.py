@@ -4,6 +4,8 @@ from services.notifications.decisions import News, Party
 from services.notifications.wording import long_day, organisation, words
 from shared.events import MilestoneEvent
 
+COUNTED = ("meetings", "reports")
+"""What a body owes by number; the ids of such milestones say it before their revision."""
 OWNERS = {
     "management-board": "the Management Board",
     "whoever-decides-on-the-extension": "whoever decides on the extension",
@@ -34,8 +36,9 @@ def milestone_news(kind: str, event: MilestoneEvent) -> News:
             "milestone_id": event.milestone_id,
             "title": event.title,
             "lead_employer": organisation(event.lead_employer),
-            "host": organisation(event.host) if event.host else "",
+            "host_name": organisation(event.host),
             "owner_name": OWNERS.get(event.owner, words(event.owner)),
+            "counted": next((counted for counted in COUNTED if event.milestone_id.rpartition("/")[0].endswith(f"/{counted}")), ""),
             "what": event.what,
             "detail": event.detail,
             "due": long_day(event.due),

@@ -43,7 +43,7 @@ def show_case(concern_id: str) -> Response:
 
 @routes.get("/meetings")
 def list_meetings() -> Response:
-    """Meetings by id: ``?body=``, ``?year=``, ``?lead_employer=``, ``?host=``, ``?verdict=`` (one of VERDICTS)."""
+    """Meetings by id: ``?body=``, ``?lead_employer=``, ``?host=``, ``?year=``, ``?verdict=`` (one of VERDICTS)."""
     one_of("verdict", VERDICTS)
     wanted = select(Meeting)
     if given := request.args.get("year"):

@@ -86,31 +86,11 @@ def test_what_was_missed_is_still_said_when_it_is_heard_again_and_dropped_once_i
 def test_a_shortfall_reads_so(house: House) -> None:
     [mail] = [alert for alert in house.hear(MilestoneApproaching(**YEAR)) if alert.role == "host"]
     letter = render(mail.template, mail.values)
-    assert letter.subject == "Due by Friday 31 December 2027: Host meeting with RXN, 2027"
+    assert letter.subject == "Due by 31 December 2027: Host meeting with RXN, 2027"
     head, _, why = letter.text.partition("Why you get this message")
-    assert (
-        head
-        == """Dear Contact host-RXN-contracts,
-
-Something is due, and we have not heard that it is done.
-
-  What:           2 meetings by 31 December 2027
-  For:            Host meeting with RXN, 2027
-  Lead employer:  Mersey and West Lancashire Teaching Hospitals NHS Trust
-  Host:           Lancashire Teaching Hospitals NHS Foundation Trust
-  Owed by:        the lead employer and the host
-  Due by:         Friday 31 December 2027
-  Milestone:      host-meeting/RBN/RXN/2027/meetings/1
-
-1 of 2 meetings held; 1 more is needed by 31 December 2027.
-
-What to do
-See that it is done by the end of that day. On that day it is still in time. If it is done, make sure that this was recorded.
-
-The day was worked out by decision decision-4.
-
-"""
-    )
+    assert "More meetings are needed by Friday 31 December 2027." in head
+    assert "  How it stands:  1 of 2 meetings held; 1 more is needed by 31 December 2027.\n" in head
+    assert "  Host:           Lancashire Teaching Hospitals NHS Foundation Trust\n" in head
     assert "host-meeting-frequency" in why
 
 
