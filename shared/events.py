@@ -389,7 +389,8 @@ class DeadlineWaived(DeadlineEvent):
 class MilestoneEvent(Event):
     """What every event of a milestone carries: something that a contract, or a body in a calendar year (``regarding``), owes by a day.
 
-    ``owner`` is whoever the documents name; ``what`` says it in words, ``detail`` what is known of it today.
+    ``owner`` is whoever the documents name; ``what`` says it in words, ``detail`` what is known of it today. ``host`` is that of a host
+    meeting.
     """
 
     about = "milestone_id"
@@ -404,6 +405,7 @@ class MilestoneEvent(Event):
     due: date
     decision_id: str
     detail: str
+    host: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Meetings and reports -> what a body owes in a calendar year, and whether it was enough. Pure: a body's file, the day -> rows, events.
+"""Meetings and reports -> what a body owes in a calendar year, and whether that was enough. Pure: its file, the day -> rows and events.
 
 What is owed is asked of the policy ``governance-calendar``, whether it was enough of ``governance-year``. A number that binds, or that is
 usual, is a milestone of the year: ``2 meetings by 31 December 2027``.
@@ -185,16 +185,16 @@ def _owed(decision: Decision) -> dict[str, Any]:
     outcome = decision.outcome or {}
     found: dict[str, Any] = {}
     if outcome.get("severity") in BINDING:
-        found["meetings"] = {"number": outcome["meetings_a_year"], "severity": outcome["severity"], "owner": outcome_body(decision)}
+        found["meetings"] = {"number": outcome["meetings_a_year"], "severity": outcome["severity"], "owner": _body_asked(decision)}
     numbered = [report for report in outcome.get("reports", ()) if "times_a_year" in report and report["severity"] in BINDING]
     if numbered:
-        owner = numbered[0]["who"] if numbered[0]["who"] == "contract-manager" else outcome_body(decision)
+        owner = numbered[0]["who"] if numbered[0]["who"] == "contract-manager" else _body_asked(decision)
         number = sum(report["times_a_year"] for report in numbered)
         found["reports"] = {"number": number, "severity": numbered[0]["severity"], "owner": owner}
     return found
 
 
-def outcome_body(decision: Decision) -> str:
+def _body_asked(decision: Decision) -> str:
     """The body that a decision is about."""
     return str(decision.body["facts"]["body"])
 
@@ -244,7 +244,7 @@ def _settle_count(file: BodyFile, row: GovernedYear, counted: str, *, may_set: b
             said += withdraw(milestone, f"what is known of {row.year} was corrected: {term.detail}", today)
     over_in_part = today > term.due and not row.facts["full_calendar_year"]
     if may_set and not over_in_part and not in_force(file.milestones, row.year_id, counted):
-        subject = Subject(row.year_id, f"{file.unit.name}, {row.year}", row.lead_employer, row.body_id)
+        subject = Subject(row.year_id, f"{file.unit.name}, {row.year}", row.lead_employer, row.body_id, row.host)
         said += set_milestone(file.milestones, subject, term, today)
     for milestone in in_force(file.milestones, row.year_id, counted):
         milestone.detail = term.detail

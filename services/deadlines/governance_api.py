@@ -18,7 +18,7 @@ from services.deadlines import governance
 from services.deadlines.governance import CHECKED, COUNTED, OWED, Unit
 from services.deadlines.governance_schemas import ContractSchema, MeetingSchema, MilestoneSchema, ReportSchema
 from services.deadlines.milestones import OPEN, STATES, meet
-from services.deadlines.models import Contract, GovernedYear, Meeting, Milestone, Report
+from services.deadlines.models import AlertReceipt, Contract, GovernedYear, Meeting, Milestone, Report
 from shared.answers import answer, listed, narrowed, once, one_of, running, sent_json
 from shared.database import hold, transaction
 from shared.decisions import DecisionRow
@@ -28,6 +28,7 @@ from shared.policies.facts import field_errors
 from shared.problems import pointed
 from shared.worker import today
 
+SHOWN_OF_ALERTS = ("kind", "channel", "status", "detail")
 governance_routes = Blueprint("governance", __name__, description="What a contract owes by when, and what a body owes in a year")
 
 
@@ -88,12 +89,14 @@ def list_milestones() -> Response:
 
 @governance_routes.get("/milestones/<path:milestone_id>")
 def show_milestone(milestone_id: str) -> Response:
-    """One milestone, with its ETag."""
+    """One milestone, with what became of the alerts about it, and its ETag."""
     with transaction(running().worker.engine) as session:
         milestone = session.get(Milestone, milestone_id)
         if milestone is None:
             raise UnknownResource(f"There is no milestone {milestone_id} here.")
-        return _tagged(answer(MilestoneSchema().dump(milestone)), milestone.version)
+        receipts = session.scalars(select(AlertReceipt).where(AlertReceipt.regarding == milestone_id).order_by(AlertReceipt.alert_key))
+        alerts = [{"recipient": row.recipient_id, **{name: getattr(row, name) for name in SHOWN_OF_ALERTS}} for row in receipts]
+        return _tagged(answer({**_shown(MilestoneSchema().dump(milestone)), "alerts": alerts}), milestone.version)
 
 
 class MetSchema(Schema):

@@ -11,6 +11,7 @@ class MilestoneSchema(Schema):
     revision = fields.Integer()
     title = fields.String()
     lead_employer = fields.String()
+    host = fields.String()
     rule = fields.String()
     owner = fields.String()
     what = fields.String()

@@ -55,12 +55,13 @@ class Term:
 
 @dataclass(frozen=True)
 class Subject:
-    """The contract, or the year of a body (``body_id``), that owes something."""
+    """The contract, or the year of a body (``body_id``; ``host`` of a host meeting), that owes something."""
 
     regarding: str
     title: str
     lead_employer: str
     body_id: str = ""
+    host: str = ""
 
 
 def set_milestone(there: list[Milestone], subject: Subject, term: Term, today: date) -> list[Say]:
@@ -78,6 +79,7 @@ def set_milestone(there: list[Milestone], subject: Subject, term: Term, today: d
         rule=term.rule,
         title=subject.title,
         lead_employer=subject.lead_employer,
+        host=subject.host,
         owner=term.owner,
         what=term.what,
         opens_on=term.opens_on,

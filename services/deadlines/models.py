@@ -220,6 +220,7 @@ class Milestone(Base):
     rule: Mapped[str]
     title: Mapped[str]
     lead_employer: Mapped[str] = mapped_column(index=True)
+    host: Mapped[str]
     owner: Mapped[str]
     what: Mapped[str]
     opens_on: Mapped[date | None]

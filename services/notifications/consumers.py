@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from services.notifications import decisions
 from services.notifications.decisions import Contacts, News
+from services.notifications.milestones import milestone_news
 from services.notifications.models import MATERIAL, Alert, Placement, Recipient, placement_of
 from shared.decisions import store_all
 from shared.events import (
@@ -21,6 +22,12 @@ from shared.events import (
     DeadlineSet,
     DeadlineWithdrawn,
     Event,
+    MilestoneApproaching,
+    MilestoneEvent,
+    MilestoneMet,
+    MilestoneMissed,
+    MilestoneSet,
+    MilestoneWithdrawn,
     PlacementUpdated,
     PlacementWithdrawn,
     PostMoveDecided,
@@ -182,6 +189,31 @@ def deadline_missed(known: Known, message: Message, now: datetime) -> Iterable[S
     return known.tell(decisions.deadline_news("deadline-missed", event, known.contacts), now)
 
 
+def milestone_changed(known: Known, message: Message, now: datetime) -> Iterable[Say]:
+    """Drop what need no longer be said of a milestone."""
+    event = message.data
+    assert isinstance(event, MilestoneEvent)
+    for alert in known.alerts.get(event.milestone_id, []):
+        if decisions.outdated(alert, event):
+            alert.status, alert.reason = "withdrawn", f"{event.type} was heard before this could be sent."
+    return []
+
+
+def milestone_approaching(known: Known, message: Message, now: datetime) -> Iterable[Say]:
+    """Remind those who can still reach it."""
+    event = message.data
+    assert isinstance(event, MilestoneApproaching)
+    return known.tell(milestone_news("milestone-approaching", event), now)
+
+
+def milestone_missed(known: Known, message: Message, now: datetime) -> Iterable[Say]:
+    """Tell them that its day has passed; a reminder that has not left is dropped."""
+    event = message.data
+    assert isinstance(event, MilestoneMissed)
+    milestone_changed(known, message, now)
+    return known.tell(milestone_news("milestone-missed", event), now)
+
+
 def responsibility_assigned(known: Known, message: Message, now: datetime) -> Iterable[Say]:
     """Tell every party that the policy on concerns names."""
     event = message.data
@@ -214,5 +246,10 @@ CONSUMERS: Mapping[type[Event], Handler] = {
     DeadlineMet: deadline_changed,
     DeadlineMissed: deadline_missed,
     DeadlineWithdrawn: deadline_changed,
+    MilestoneSet: milestone_changed,
+    MilestoneApproaching: milestone_approaching,
+    MilestoneMet: milestone_changed,
+    MilestoneMissed: milestone_missed,
+    MilestoneWithdrawn: milestone_changed,
     ResponsibilityAssigned: responsibility_assigned,
 }

@@ -23,6 +23,9 @@ from shared.events import (
     DeadlineEvent,
     DeadlineMissed,
     DeadlineSet,
+    MilestoneEvent,
+    MilestoneMissed,
+    MilestoneSet,
     PlacementUpdated,
     PlacementWithdrawn,
     PostMoveDecided,
@@ -351,10 +354,10 @@ def waits_for(alert: Alert, recipient: Recipient) -> bool:
     return alert.person == recipient.recipient_id if alert.role == "trainee" else alert.organisation in ("", recipient.organisation)
 
 
-def outdated(alert: Alert, event: DeadlineEvent) -> bool:
-    """Whether an alert about a deadline need not be said any more: met, withdrawn, missed after a reminder, or set to another day."""
+def outdated(alert: Alert, event: DeadlineEvent | MilestoneEvent) -> bool:
+    """Whether an alert need not be said any more: what it is about was met, withdrawn, missed after a reminder, or set to another day."""
     if alert.status not in ("pending", "failed"):
         return False
-    if isinstance(event, DeadlineSet):
+    if isinstance(event, DeadlineSet | MilestoneSet):
         return bool(alert.values["due_on"] != event.due.isoformat())
-    return not (isinstance(event, DeadlineMissed) and alert.kind == "deadline-missed")
+    return not (isinstance(event, DeadlineMissed | MilestoneMissed) and alert.kind in ("deadline-missed", "milestone-missed"))

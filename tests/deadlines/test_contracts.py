@@ -2,11 +2,13 @@
 
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from services.deadlines import milestone_clock
 from services.deadlines.app import SERVICE, create_app
 from services.deadlines.milestone_clock import tick_milestones
 from services.deadlines.models import Contract
@@ -222,6 +224,20 @@ def test_two_workers_on_one_database_say_nothing_twice(worker: Worker, tmp_path:
     assert near == {f"C-1/{PLAN}/1", f"C-1/{AWARD}/1"}
 
 
+def test_a_stroke_that_dies_before_its_commit_leaves_nothing_and_is_struck_again(
+    worker: Worker, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hear(worker, a_contract())
+    clock.on(date(2028, 8, 31))
+    before = len(said(worker))
+    with monkeypatch.context() as power:
+        power.setattr(milestone_clock, "crashpoint", pytest.fail)
+        with pytest.raises(pytest.fail.Exception, match=r"clock\.struck\.uncommitted"):
+            tick_milestones(worker, clock())
+    assert (len(said(worker)), {found.state for found in milestones(worker).values()}) == (before, {"set"})
+    assert len(strike(worker)) == 2
+
+
 # ---- over HTTP ---------------------------------------------------------------------------------------------------
 
 
@@ -282,7 +298,8 @@ def test_what_was_missed_can_still_be_met_late(worker: Worker, client: FlaskClie
 def test_a_record_that_cannot_be_is_refused_and_changes_nothing(worker: Worker, client: FlaskClient) -> None:
     hear(worker, a_contract())
     path = f"/deadlines/milestones/C-1/{START_AGAIN}/1/met"
-    for wrong in (RECORD | {"met_on": "2027-05-06"}, RECORD | {"recorded_by": "  "}, RECORD | {"colour": "red"}, {"met_on": "soon"}, []):
+    bodies: list[Any] = [RECORD | change for change in ({"met_on": "2027-05-06"}, {"recorded_by": "  "}, {"colour": "red"})]
+    for wrong in (*bodies, {"met_on": "soon"}, []):
         assert client.post(path, json=wrong).status_code == 422, wrong
     assert client.post("/deadlines/milestones/C-9/none/1/met", json=RECORD).status_code == 404
     assert client.post(path, json=RECORD, headers={"If-Match": '"7"'}).status_code == 412

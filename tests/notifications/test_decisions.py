@@ -23,6 +23,8 @@ from shared.events import (
     DeadlineSet,
     DeadlineWithdrawn,
     Event,
+    MilestoneApproaching,
+    MilestoneMissed,
     PlacementUpdated,
     PlacementWithdrawn,
     PostMoveDecided,
@@ -61,6 +63,17 @@ DEADLINE: dict[str, Any] = {
     "due": date(2027, 6, 9),
     "start_date": date(2027, 8, 4),
     "decision_id": "decision-1",
+}
+MILESTONE: dict[str, Any] = {
+    "milestone_id": "C-1/exit-1/1",
+    "regarding": "C-1",
+    "title": "Lead employer service (invented)",
+    "lead_employer": "RBN",
+    "owner": "hee-and-lead-employer",
+    "what": "complete the exit",
+    "due": date(2030, 3, 1),
+    "decision_id": "decision-3",
+    "detail": "From 31 December 2029 to 1 March 2030. It is recommended.",
 }
 ASSIGNED = ResponsibilityAssigned(
     concern_id="C1",
@@ -336,6 +349,7 @@ def every_news() -> Iterator[dict[str, str]]:
     facts = load_policies("notifications")["alert-contacts"].facts
     for event in facts["event"].choices:
         asked = [name for name in ("duty", "owner") if event.startswith("deadline")] + ["named_party"] * event.startswith("responsibility")
+        asked += ["milestone_owner"] * event.startswith("milestone")
         for values in product(*(facts[name].choices for name in asked)):
             yield {"event": event, **dict(zip(asked, values, strict=True))}
 
@@ -353,6 +367,7 @@ def test_every_kind_of_alert_can_be_worded(house: House) -> None:
     house.hear(DeadlineMissed(**DEADLINE, caused_by="host"))
     house.hear(ProcurementRouted(procurement_id="PR1", decision_id="d", route="one-quotation", as_at=date(2027, 5, 5)))
     house.hear(PostMoveDecided(post_id="PO1", decision_id="d", verdict="may-move", as_at=date(2027, 5, 5)))
+    house.hear(MilestoneApproaching(**MILESTONE), MilestoneMissed(**MILESTONE | {"milestone_id": "C-1/exit-2/1"}))
     assert {alert.kind for alert in house.alerts} == set(load_policies("notifications")["alert-contacts"].facts["event"].choices)
     for alert in house.alerts:
         letter = render(alert.template, alert.values)

@@ -38,6 +38,7 @@ def _contracts() -> None:
         sa.Column("rule", sa.String, nullable=False),
         sa.Column("title", sa.String, nullable=False),
         sa.Column("lead_employer", sa.String, nullable=False),
+        sa.Column("host", sa.String, nullable=False),
         sa.Column("owner", sa.String, nullable=False),
         sa.Column("what", sa.String, nullable=False),
         sa.Column("opens_on", sa.Date),
