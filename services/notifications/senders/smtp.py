@@ -27,6 +27,8 @@ from shared.config import is_loopback
 from shared.errors import ChannelAway
 
 PORTS = {"smtp": 587, "smtps": 465}
+LONGEST_LINE = 998
+"""RFC 5322 section 2.1.1; headers are not folded, since some readers of a Message-ID stumble over that."""
 CLOSING = 421
 """The server is about to close the connection, whatever it was asked."""
 
@@ -203,7 +205,7 @@ def letter(alert: Alert, mail_from: str, now: datetime) -> bytes:
     """
     name, sender = parseaddr(mail_from)
     domain = sender.rpartition("@")[2]
-    message = EmailMessage(policy=SMTP if alert.address.isascii() else SMTPUTF8)
+    message = EmailMessage(policy=(SMTP if alert.address.isascii() else SMTPUTF8).clone(max_line_length=LONGEST_LINE))
     message["From"] = Address(name, addr_spec=sender)
     message["To"] = Address(one_line(alert.values.get("to", "")), addr_spec=alert.address)
     message["Subject"] = one_line(alert.subject)
