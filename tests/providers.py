@@ -299,7 +299,7 @@ class NotifyApi(_Server):
 class WebhookReceiver(_Server):
     """What a host runs: it checks the signature and its time, and counts an alert's id once."""
 
-    def __init__(self, secret: str = "a secret of this test only, 32+".replace(" ", "-"), recipient_id: str = "C1") -> None:
+    def __init__(self, secret: str = "a-secret-of-these-tests-only-for-the-hooks", recipient_id: str = "C1") -> None:
         super().__init__()
         self.key = hmac.new(secret.encode(), f"tripartite webhook {recipient_id}".encode(), hashlib.sha256).hexdigest()
         self.requests: list[dict[str, Any]] = []

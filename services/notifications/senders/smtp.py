@@ -130,11 +130,7 @@ class SmtpSender:
                     _secure(server, context, host)
             server.ehlo_or_helo_if_needed()
             if parts.username:
-                server.login(unquote(parts.username), unquote(parts.password or ""))
-        except smtplib.SMTPAuthenticationError as error:
-            raise ChannelAway(
-                f"The mail server {host} refuses our user or password ({error.smtp_code}); see TRIPARTITE_SMTP_URL.", 300
-            ) from None
+                _let_in(server, host, unquote(parts.username), unquote(parts.password or ""))
         except (smtplib.SMTPException, OSError) as error:
             raise ChannelAway(f"The mail server {host}:{port} cannot be used ({_kind(error)}); see TRIPARTITE_SMTP_URL.") from error
         return server
@@ -161,6 +157,14 @@ def _secure(server: smtplib.SMTP, context: ssl.SSLContext, host: str) -> None:
         )
     server.starttls(context=context)
     server.ehlo()
+
+
+def _let_in(server: smtplib.SMTP, host: str, user: str, password: str) -> None:
+    try:
+        server.login(user, password)
+    except (smtplib.SMTPAuthenticationError, smtplib.SMTPServerDisconnected) as error:  # many hang up on whoever has no right
+        code = f" ({error.smtp_code})" if isinstance(error, smtplib.SMTPAuthenticationError) else ""
+        raise ChannelAway(f"The mail server {host} refuses our user or password{code}; see TRIPARTITE_SMTP_URL.", 300) from None
 
 
 def _wait_for(server: smtplib.SMTP, seconds: float) -> None:
