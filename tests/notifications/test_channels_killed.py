@@ -46,7 +46,8 @@ def rehearsal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rehear
     with ExitStack() as stack:
         channel: str = request.param
         settings = {"TRIPARTITE_DATA": str(tmp_path), "TRIPARTITE_LEASE_SECONDS": "1"}
-        email, webhook = f"routes@{channel}.example", None
+        email: str | None = f"routes@{channel}.example"
+        webhook: str | None = None
         log: Callable[[], Counter[str]] = lambda: Counter(file.stem for file in (tmp_path / "alerts").glob("*.txt"))  # noqa: E731
         if channel == "smtp":
             server = stack.enter_context(SmtpServer())

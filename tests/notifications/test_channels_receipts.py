@@ -72,7 +72,7 @@ def test_an_alert_that_did_not_arrive_fails_and_is_said_to_have_bounced(
     assert said(worker, "alert.bounced") == 1
 
 
-@pytest.mark.parametrize("order", itertools.permutations(range(3)))
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_in_whatever_order_receipts_come_the_newest_stands(
     worker: Worker, client: FlaskClient, api: NotifyApi, sent: Alert, order: tuple[int, ...]
 ) -> None:
@@ -154,6 +154,7 @@ def test_what_is_no_receipt_is_refused_field_by_field(
 
 # ---- bounces -----------------------------------------------------------------------------------------------------
 
+ONE_HOUR_LATER = later(1)
 BOUNCE = """\
 From: MAILER-DAEMON@mail.example
 To: deadlines@region.example
@@ -192,7 +193,7 @@ Subject: a route
 
 
 def bounce(
-    reference: str, action: str = "failed", status: str = "5.1.1", at: datetime = later(1), kind: str = "text/rfc822-headers"
+    reference: str, action: str = "failed", status: str = "5.1.1", at: datetime = ONE_HOUR_LATER, kind: str = "text/rfc822-headers"
 ) -> bytes:
     date = at.strftime("%a, %d %b %Y %H:%M:%S +0000")
     return BOUNCE.format(reference=reference, action=action, status=status, date=date, kind=kind).replace("\n", "\r\n").encode()
