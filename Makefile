@@ -4,7 +4,7 @@ PYTHON ?= $(shell for python in python3.12 python3.11 python3 python; do $$pytho
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint chaos bench-decide bench-bus soak definitions contract format lock clean
+.PHONY: help setup demo test lint chaos bench-decide bench-bus bench-clock soak definitions contract release-templates format lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ chaos: setup ## Kill brokers, databases and workers at random under 20,000 place
 bench-bus: setup ## Time the bus against a floor, FastStream and Celery, in ratios; fails if a goal is missed
 	@$(BIN)/python -m tests.bench.bus
 
+bench-clock: setup ## Time the clock with 10,000 and with 1,000,000 deadlines open, in ratios; fails if a goal is missed
+	@$(BIN)/python -m tests.bench.clock
+
 bench-decide: setup ## Time one decision against its peers, in ratios; fails if a goal is missed
 	@$(BIN)/python -m tests.bench.decide
 
@@ -48,6 +51,9 @@ definitions: setup ## Make the broker's definitions anew from the code
 
 contract: setup ## Make the AsyncAPI document and the JSON Schemas anew from the code
 	$(BIN)/tripartite events --write
+
+release-templates: setup ## Release the templates of messages that are new: from then on they never change
+	$(BIN)/python -m tests.notifications.letters release
 
 format: setup ## Put the code into the house's format
 	$(BIN)/ruff format .

@@ -16,7 +16,7 @@ from sqlalchemy import Select, Text
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
 from shared.database import Base, UtcDateTime, transaction
-from shared.errors import IdempotencyConflict, Refused
+from shared.errors import ChangedMeanwhile, IdempotencyConflict, Refused
 from shared.policies.policy import Policy
 from shared.rules import Decision
 from shared.wire import parse_json
@@ -97,6 +97,22 @@ def once(make: Callable[[Session], tuple[str, int, str]], now: datetime) -> Resp
     return answer_text(body, status, location)
 
 
+def tagged(response: Response, state: object) -> Response:
+    """An answer that says which state of a thing it shows (``ETag``), so that a caller can change that state and no other."""
+    response.set_etag(str(state))
+    return response
+
+
+def if_matches(state: object) -> None:
+    """Refuse what was meant for another state of a thing; without ``If-Match`` any state will do.
+
+    :raises ChangedMeanwhile: the caller has seen another.
+    """
+    seen = request.if_match
+    if "If-Match" in request.headers and not seen.contains(str(state)):
+        raise ChangedMeanwhile(f"If-Match names a state that is no longer there; now it is {state}. Read it again, and decide anew.")
+
+
 def listed(
     wanted: Select[Any],
     key: InstrumentedAttribute[str],
@@ -108,7 +124,8 @@ def listed(
     """One page of rows in the order of their key: ``?limit=`` (1 to 200, 50 if left out), ``?after=`` the ``next`` of the page before.
 
     :param highest_first: from the highest key down; the cursor is then ``?before=``.
-    :param note: what is to be written of the rows that are shown, in the same transaction.
+    :param show: gives a row as it is shown, or None to leave it out; a page may so hold fewer than it could.
+    :param note: what is to be read or written of the rows that are shown, in the same transaction.
     """
     limit, cursor = _limit(), request.args.get("before" if highest_first else "after")
     if cursor:
@@ -117,7 +134,8 @@ def listed(
         found = list(session.scalars(wanted.order_by(key.desc() if highest_first else key).limit(limit + 1)))
         rows = found[:limit]
         note(session, rows)
-    return answer({"items": [show(row) for row in rows], "next": getattr(rows[-1], key.key) if len(found) > limit else None})
+    items = [shown for row in rows if (shown := show(row)) is not None]
+    return answer({"items": items, "next": getattr(rows[-1], key.key) if len(found) > limit else None})
 
 
 def _limit() -> int:

@@ -13,8 +13,9 @@
     │   ├── MalformedEvent          422, one entry per field; on the bus the message goes to the quarantine
     │   │   └── UnknownEventType    a CloudEvent of a type that shared/events.py does not have; on the bus it is skipped and counted
     │   ├── NotAllowed              401, the caller did not show the token that this needs
-    │   ├── NotNow                  409, what is asked for does not fit the state that the thing is in
-    │   └── IdempotencyConflict     409, the key was used with another body
+    │   ├── IdempotencyConflict     409, the key was used with another body
+    │   ├── NotAsThingsStand        409, what is asked for makes no sense in the state that the thing is in
+    │   └── ChangedMeanwhile        412, If-Match names another state than the one that the thing is in
     ├── DecisionError               the product itself is at fault; HTTP 500, counted, nothing is stored
     │   ├── EnginesDisagree         durable_rules and the evaluator gave different rules
     │   ├── EngineFailure           durable_rules could not be driven
@@ -124,16 +125,22 @@ class NotAllowed(Refused):
     status, title = 401, "A token is needed"
 
 
-class NotNow(Refused):
-    """What is asked for does not fit the state that the thing is in."""
-
-    status, title = 409, "Not in this state"
-
-
 class IdempotencyConflict(Refused):
     """The Idempotency-Key was used before with another body."""
 
     status, title = 409, "Idempotency-Key already used"
+
+
+class NotAsThingsStand(Refused):
+    """What is asked for makes no sense in the state that the thing is in: a waiver of what was met, say."""
+
+    status, title = 409, "Not possible as things stand"
+
+
+class ChangedMeanwhile(Refused):
+    """The caller has seen another state (``If-Match``) than the one that the thing is in."""
+
+    status, title = 412, "Changed meanwhile"
 
 
 class DecisionError(TripartiteError):

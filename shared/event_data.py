@@ -76,9 +76,13 @@ def _read_quickly(event: type[AnyEvent], data: object) -> AnyEvent | None:
     """The event, if every field is plainly what it should be; None leaves it to the schema, which knows all cases and the words."""
     if not isinstance(data, dict):
         return None
+    must, may = _quick_readers(event)  # type: ignore[arg-type]  # a class is hashable
     try:
-        readers = _quick_readers(event)  # type: ignore[arg-type]  # a class is hashable
-        return event(**{name: read(data[name]) for name, read, needed in readers if needed or name in data})
+        values = {name: read(data[name]) for name, read in must}
+        for name, read, default in may:
+            if (value := data.get(name, default)) != default:
+                values[name] = read(value)
+        return event(**values)
     except (_NotPlain, KeyError):
         return None
 
@@ -87,11 +91,16 @@ class _NotPlain(Exception):
     """A value that the schema has to look at."""
 
 
+_Reader = Callable[[Any], Any]
+
+
 @cache
-def _quick_readers(event: Callable[..., Event]) -> tuple[tuple[str, Callable[[Any], Any], bool], ...]:
-    """Of each field its name, what reads it, and whether it must be there."""
+def _quick_readers(event: Callable[..., Event]) -> tuple[tuple[tuple[str, _Reader], ...], tuple[tuple[str, _Reader, Any], ...]]:
+    """What reads each field that must be there, and each that may be left out, with its default."""
     hints = typing.get_type_hints(event)
-    return tuple((each.name, _quick_reader(hints[each.name]), _needed(each)) for each in fields(event))  # type: ignore[arg-type]
+    found = [(each, _quick_reader(hints[each.name])) for each in fields(event)]  # type: ignore[arg-type]
+    must = tuple((each.name, read) for each, read in found if _needed(each))
+    return must, tuple((each.name, read, each.default) for each, read in found if not _needed(each))
 
 
 def _needed(field: Field[Any]) -> bool:

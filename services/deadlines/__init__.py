@@ -1,9 +1,10 @@
 """deadlines: what is due for a placement, from whom, by when; was it on time; whose lateness was it?
 
-* **Hears** placements, documents and alerts.
+* **Hears** placements, documents and alerts; contracts, meetings, reports and whether a meeting was quorate.
 * **Decides** the deadlines of a placement (``policies/placement-deadlines.yaml``), and with every stroke of the clock which of
-  them approach and which were missed; attributes lateness to the first missed link of the chain.
-* **Says** deadline.set, .approaching, .met, .missed, .withdrawn.
+  them approach and which were missed; attributes lateness to the first missed link of the chain. Decides the milestones of a contract
+  (``contract-milestones``), what a body owes in a calendar year and whether it was enough (``governance-calendar``, ``governance-year``).
+* **Says** deadline.set, .approaching, .met, .missed, .waived, .withdrawn; milestone.set, .approaching, .met, .missed, .withdrawn.
 
 Start reading at ``app.py``.
 """

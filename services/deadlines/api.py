@@ -1,27 +1,30 @@
 """HTTP in: placements with their deadlines, deadlines by host and state, compliance, and TIS's own messages."""
 
 import re
-from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from flask import Response, request
 from flask_smorest import Blueprint
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from services.deadlines.compliance import compliance_by_host
 from services.deadlines.consumers import Known
-from services.deadlines.decisions import PlacementFile, is_late, lateness_chain
+from services.deadlines.decisions import PlacementFile
+from services.deadlines.history import as_known, read_versions
 from services.deadlines.models import AlertReceipt, Deadline
-from services.deadlines.schemas import DeadlineSchema, DocumentSchema, PlacementSchema
+from services.deadlines.shown import deadline_shown, placement_shown
 from services.deadlines.upstream import message_from_tis
 from shared.answers import answer, listed, narrowed, one_of, running, sent_json
 from shared.database import transaction
 from shared.errors import MalformedEvent, Refused, UnknownResource
+from shared.policies.reading import read_day
 from shared.service import accept
 from shared.wire import parse_json
 from shared.worker import today
 
-STATES = ("set", "approaching", "missed", "met", "met-late", "withdrawn")
+STATES = ("set", "approaching", "missed", "met", "met-late", "waived", "withdrawn")
 routes = Blueprint("deadlines", __name__, description="What is due, from whom, by when; was it on time")
 
 
@@ -43,47 +46,67 @@ def _line(number: int, line: bytes) -> Any:
 
 @routes.get("/placements/<placement_id>")
 def show_placement(placement_id: str) -> Response:
-    """A placement, every deadline it ever had, its documents, and what became of the alerts about it."""
+    """A placement, every deadline it ever had with its evidence, its documents, and what became of the alerts about it.
+
+    ``?as_at=2027-05-05``: as all this was known at the end of that day in England, without the alerts, which are of now.
+    """
+    day, now = asked_day(), today(running().now())
     with transaction(running().worker.engine) as session:
-        file = Known(session, {placement_id}).files.get(placement_id)
-        if file is None or file.placement is None:
-            raise UnknownResource(f"No placement {placement_id} was heard of here.")
+        files = Known(session, {placement_id}).files
+        file = files[placement_id]
+        if day:
+            read_versions(session, files)
+            file = as_known(file, day)
+        if file.placement is None:
+            raise UnknownResource(f"No placement {placement_id} was heard of here{f' by {day}' if day else ''}.")
         regarding = {placement_id, *(deadline.deadline_id for deadline in file.deadlines)}
-        receipts = list(session.scalars(select(AlertReceipt).where(AlertReceipt.regarding.in_(regarding))))
-    return answer(
-        {
-            **_shown(PlacementSchema().dump(file.placement)),
-            "deadlines": [_deadline(file, deadline) for deadline in file.deadlines],
-            "documents": DocumentSchema(many=True).dump(file.documents),
-            "alerts": [
-                {"kind": row.kind, "recipient": row.recipient_id, "channel": row.channel, "status": row.status, "detail": row.detail}
-                for row in receipts
-            ],
-        }
-    )
-
-
-def _deadline(file: PlacementFile, deadline: Deadline) -> dict[str, Any]:
-    day = today(running().now())
-    shown = _shown(DeadlineSchema().dump(deadline))
-    if deadline.counts and deadline.due < day and is_late(deadline, day):
-        chain = lateness_chain(file, deadline)
-        shown["late_caused_by"] = chain[0].owner
-        shown["late_chain"] = [{"deadline": link.deadline_id, "owner": link.owner, "days_late": link.days_late or None} for link in chain]
-    return shown
-
-
-def _shown(found: Any) -> dict[str, Any]:
-    assert isinstance(found, Mapping)
-    return dict(found)
+        receipts = [] if day else list(session.scalars(select(AlertReceipt).where(AlertReceipt.regarding.in_(regarding))))
+    alerts = [
+        {"kind": row.kind, "recipient": row.recipient_id, "channel": row.channel, "status": row.status, "detail": row.detail}
+        for row in receipts
+    ]
+    return answer({**placement_shown(file, day or now), "alerts": alerts})
 
 
 @routes.get("/deadlines")
 def list_deadlines() -> Response:
-    """Deadlines by ``?host=`` (ODS code) and ``?status=`` (set, approaching, missed, met, met-late, withdrawn), by id."""
+    """Deadlines by ``?host=`` (ODS code) and ``?status=`` (set, approaching, missed, met, met-late, waived, withdrawn), by id.
+
+    ``?as_at=2027-05-05``: as they were known at the end of that day. A page then holds those of the next so many that had the status.
+    """
     one_of("status", STATES)
-    wanted = narrowed(select(Deadline), status=Deadline.state, host=Deadline.host)
-    return listed(wanted, Deadline.deadline_id, DeadlineSchema().dump)
+    day, files = asked_day(), dict[str, PlacementFile]()
+    wanted = narrowed(select(Deadline), host=Deadline.host)
+    wanted = wanted.where(Deadline.set_on <= day) if day else narrowed(wanted, status=Deadline.state)
+
+    def note(session: Session, rows: list[Deadline]) -> None:
+        files.update(Known(session, {row.placement_id for row in rows}).files)
+        if day:
+            read_versions(session, files)
+            files.update({placement_id: as_known(file, day) for placement_id, file in files.items()})
+
+    def show(row: Deadline) -> dict[str, Any] | None:
+        file = files[row.placement_id]
+        [deadline] = [known for known in file.deadlines if known.deadline_id == row.deadline_id]
+        shown = deadline_shown(file, deadline, day or today(running().now()))
+        return shown if not day or request.args.get("status") in (None, "", shown["state"]) else None
+
+    return listed(wanted, Deadline.deadline_id, show, note=note)
+
+
+def asked_day() -> date | None:
+    """The past day as at which an answer is asked for (``?as_at=``); None for today.
+
+    :raises Refused: it is no day, or has not come yet.
+    """
+    given, now = request.args.get("as_at"), today(running().now())
+    try:
+        day = read_day(given) if given else None
+    except ValueError as error:
+        raise Refused("The day cannot be read.", {"as_at": str(error)}) from None
+    if day and day > now:
+        raise Refused("What will be known is not known yet.", {"as_at": f"must not come after today, {now}."})
+    return day if day != now else None
 
 
 @routes.get("/compliance")

@@ -1,17 +1,22 @@
 """Facts -> deadlines. Pure: what is known of a placement (its file), what was heard, the day -> rows and events.
 
 :class:`PlacementFile` is everything known of one placement. The functions below it are sentences: a placement was updated, was
-withdrawn; a document was issued; the clock struck. Each changes the file in memory and returns what is to be said.
+withdrawn; a document was issued, or taken back; a deadline was waived; the clock struck. Each changes the file in memory and returns what
+is to be said. What they ask stands beside: duties.py (the policy), evidence.py (which document met a deadline, where it stands),
+waivers.py, lateness.py (whose lateness it was), history.py (what was known on a past day).
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from functools import lru_cache
+from datetime import date, datetime
 from typing import Any
 
-from services.deadlines.models import Deadline, Document, Placement
-from shared.decisions import standing
+from services.deadlines import waivers
+from services.deadlines.duties import POLICY, Duty, on_time_target, placement_duties
+from services.deadlines.evidence import BY_SITE, Standing, evidence, fits, reminded_on, standing
+from services.deadlines.lateness import is_late, lateness_chain
+from services.deadlines.models import AsHeard, Deadline, Document, Placement, PlacementVersion, Waiver
+from shared.errors import UnknownResource
 from shared.event_data import names_of
 from shared.events import (
     DeadlineApproaching,
@@ -19,104 +24,117 @@ from shared.events import (
     DeadlineMet,
     DeadlineMissed,
     DeadlineSet,
+    DeadlineWaived,
     DeadlineWithdrawn,
     DocumentIssued,
     PlacementUpdated,
     PlacementWithdrawn,
 )
-from shared.policies import load_policies
-from shared.policies.facts import read_facts
 from shared.rules import Decision
-from shared.worker import Say
+from shared.worker import Say, today
 from shared.writing import new
 
-POLICY = "placement-deadlines"
-TARGETS = "on-time-targets"
+__all__ = ["POLICY", "fits", "is_late", "lateness_chain", "on_time_target"]
 
 
 @dataclass
 class PlacementFile:
-    """Everything known of one placement: itself, its deadlines in every revision, its documents, and decisions taken for it."""
+    """Everything known of one placement: itself, its deadlines in every revision, documents, waivers, and decisions taken for it.
+
+    ``versions`` are those that it has left behind; they are read only to look back (history.py).
+    """
 
     placement: Placement | None = None
     deadlines: list[Deadline] = field(default_factory=list)
     documents: list[Document] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
+    waivers: list[Waiver] = field(default_factory=list)
+    versions: list[PlacementVersion] = field(default_factory=list)
 
     def rows(self) -> Iterator[Any]:
         """Every row of the file."""
-        yield from (row for row in (self.placement, *self.deadlines, *self.documents) if row is not None)
+        if self.placement is not None:
+            yield self.placement
+        yield from (*self.deadlines, *self.documents, *self.waivers, *self.versions)
 
     def in_force(self) -> list[Deadline]:
         """The deadlines of the revision in force."""
         return [deadline for deadline in self.deadlines if deadline.counts]
 
 
-# ---- a placement was updated ---------------------------------------------------------------------------------------
+def waived_on(file: PlacementFile, deadline: Deadline, day: date) -> bool:
+    """Whether a deadline was waived at the end of a day."""
+    return waivers.in_force(file, deadline, day) is not None
 
 
-def placement_updated(file: PlacementFile, event: PlacementUpdated, said_on: date, now: datetime, today: date) -> list[Say]:
+# ---- a placement was updated, or withdrawn -------------------------------------------------------------------------
+
+
+def placement_updated(file: PlacementFile, event: PlacementUpdated, said_on: date, now: datetime, day: date) -> list[Say]:
     """Take in the placement as it now is; end the deadlines that no longer fit, set those that are new, keep the rest.
 
     A placement that is over when it is first heard of (a first load of years past) sets none.
 
     :param said_on: the day on which upstream said so.
     """
-    file.placement = _as_heard(file.placement, event, said_on, now)
-    decision, concluded = placement_duties(event, today)
+    before = file.placement.site if file.placement is not None and _moved(file.placement, event) else ""
+    placement = file.placement = _as_heard(file, event, said_on, now)
+    decision, concluded = placement_duties(event, day)
     file.decisions.append(decision)
-    duties = {duty.rule: duty for duty in concluded} if event.end_date >= today or file.deadlines else {}
+    duties = {duty.rule: duty for duty in concluded} if event.end_date >= day or file.deadlines else {}
     said: list[Say] = []
     for deadline in file.in_force():
         duty = duties.get(deadline.rule)
-        if duty is not None and _still_fits(deadline, duty, file.placement):
+        moved = bool(before) and deadline.duty in BY_SITE
+        if duty is not None and _still_fits(deadline, duty, placement) and not moved:
             del duties[deadline.rule]
         else:
-            said += _withdraw(deadline, _what_changed(deadline, file.placement), today)
+            said += _withdraw(deadline, _what_changed(deadline, placement, before if moved else ""), day)
     for duty in duties.values():
-        said += _set(file, duty, decision.id, today)
+        said += _set(file, duty, decision.id, day)
     return said
 
 
-@dataclass(frozen=True)
-class Duty:
-    """One duty that the policy concludes, with the rule that does."""
-
-    rule: str
-    duty: str
-    owner: str
-    recipient: str
-    due: date
-    caused_by: str
+def placement_withdrawn(file: PlacementFile, event: PlacementWithdrawn, now: datetime, day: date) -> list[Say]:
+    """End every deadline; on which day those that were met were met stays on record."""
+    if file.placement is None:
+        return []
+    _renew(file, file.placement, {"withdrawn": event.reason}, now)
+    reason = f"the placement was withdrawn: {event.reason}"
+    return [saying for deadline in file.in_force() for saying in _withdraw(deadline, reason, day)]
 
 
-def placement_duties(event: PlacementUpdated, today: date) -> tuple[Decision, tuple[Duty, ...]]:
-    """What the policy says is due for a placement, as at today."""
-    return _duties(event.start_date, event.placement_type, event.host == event.lead_employer, today)
-
-
-@lru_cache(maxsize=4096)
-def _duties(start_date: date, placement_type: str, host_is_lead_employer: bool, today: date) -> tuple[Decision, tuple[Duty, ...]]:
-    policy = load_policies("deadlines")[POLICY]
-    given = {"start_date": start_date, "placement_type": placement_type, "host_is_lead_employer": host_is_lead_employer}
-    decision = standing(policy, read_facts(policy.facts, given, POLICY), today)
-    rules = [because["rule"] for because in decision.body["because"]]  # the policy has one duty a rule, in the same order
-    concluded = zip(rules, (decision.outcome or {"duties": []})["duties"], strict=True)
-    return decision, tuple(
-        Duty(rule, told["duty"], told["owner"], told["recipient"], date.fromisoformat(told["due"]), told["caused_by"])
-        for rule, told in concluded
-    )
-
-
-def _as_heard(known: Placement | None, event: PlacementUpdated, said_on: date, now: datetime) -> Placement:
+def _as_heard(file: PlacementFile, event: PlacementUpdated, said_on: date, now: datetime) -> Placement:
     heard = {name: getattr(event, name) for name in names_of(PlacementUpdated)}
+    known = file.placement
     if known is None:
         return new(Placement)(**heard, heard_at=now)
     if known.trainee_id != event.trainee_id:
-        known.doctor_since = said_on
-    for name, value in {**heard, "heard_at": now, "withdrawn": None}.items():
-        setattr(known, name, value)
+        heard["doctor_since"] = said_on
+    if _moved(known, event):
+        heard["site_since"] = said_on
+    _renew(file, known, {**heard, "withdrawn": None}, now)
     return known
+
+
+def _moved(known: Placement, event: PlacementUpdated) -> bool:
+    """Whether a placement goes to another site of the same host; another spelling is none. Documents of another host never count."""
+    return known.host == event.host and _spelt(known.site) != _spelt(event.site)
+
+
+def _spelt(site: str) -> str:
+    return " ".join(site.casefold().split())
+
+
+def _renew(file: PlacementFile, placement: Placement, heard: dict[str, Any], now: datetime) -> None:
+    """Take over what was heard; if it is new, what was known before is kept as a version, unless it was heard at this very moment."""
+    if all(getattr(placement, name) == value for name, value in heard.items()):
+        return
+    if placement.heard_at < now:
+        known = {name: getattr(placement, name) for name in names_of(AsHeard)}
+        file.versions.append(new(PlacementVersion)(**known, replaced_at=now))
+    for name, value in {**heard, "heard_at": now}.items():
+        setattr(placement, name, value)
 
 
 def _still_fits(deadline: Deadline, duty: Duty, placement: Placement) -> bool:
@@ -125,11 +143,13 @@ def _still_fits(deadline: Deadline, duty: Duty, placement: Placement) -> bool:
     return found == wanted
 
 
-def _what_changed(deadline: Deadline, placement: Placement) -> str:
+def _what_changed(deadline: Deadline, placement: Placement, site_before: str) -> str:
     if deadline.start_date != placement.start_date:
         return f"the start moved from {deadline.start_date} to {placement.start_date}"
     if deadline.host != placement.host:
         return f"the host changed from {deadline.host} to {placement.host}"
+    if site_before:
+        return f"the site changed from {site_before} to {placement.site}"
     if deadline.lead_employer != placement.lead_employer:
         return f"the lead employer changed from {deadline.lead_employer} to {placement.lead_employer}"
     if deadline.trainee_id != placement.trainee_id:
@@ -137,7 +157,7 @@ def _what_changed(deadline: Deadline, placement: Placement) -> str:
     return f"a placement of type {placement.placement_type} that ends on {placement.end_date} has no such duty, or another due day"
 
 
-def _set(file: PlacementFile, duty: Duty, decision_id: str, today: date) -> list[Say]:
+def _set(file: PlacementFile, duty: Duty, decision_id: str, day: date) -> list[Say]:
     placement = file.placement
     assert placement is not None
     revision = 1 + max([deadline.revision for deadline in file.deadlines if deadline.rule == duty.rule], default=0)
@@ -157,110 +177,109 @@ def _set(file: PlacementFile, duty: Duty, decision_id: str, today: date) -> list
         due=duty.due,
         caused_by=duty.caused_by,
         decision_id=decision_id,
-        set_on=today,
-        next_on=duty.due - timedelta(days=approaching_notice(today)),
+        set_on=day,
+        next_on=None,
     )
+    deadline.next_on = reminded_on(deadline)
     file.deadlines.append(deadline)
-    return [Say(_event(DeadlineSet, deadline), deadline.version), *_settle(file, deadline)]
+    return [Say(_event(DeadlineSet, deadline), deadline.version), *_settle(file, deadline, day)]
 
 
-def approaching_notice(day: date) -> int:
-    """How many days before the due day a reminder goes out."""
-    return _parameter(POLICY, "approaching-notice", day)
-
-
-def on_time_target(day: date) -> int:
-    """The share of doctors, in percent, who should have had all three documents on time (``kpi-cop-90``)."""
-    return _parameter(TARGETS, "bundle-target", day)
-
-
-@lru_cache(maxsize=64)
-def _parameter(policy: str, name: str, day: date) -> int:
-    value = load_policies("deadlines")[policy].parameters[name].on(day)
-    assert value is not None, f"{name} has a value on every day on which {policy} is in force"
-    return int(value.value)
-
-
-# ---- a placement was withdrawn, a document was issued --------------------------------------------------------------
-
-
-def placement_withdrawn(file: PlacementFile, event: PlacementWithdrawn, today: date) -> list[Say]:
-    """End every deadline; on which day those that were met were met stays on record."""
-    if file.placement is None:
-        return []
-    file.placement.withdrawn = event.reason
-    reason = f"the placement was withdrawn: {event.reason}"
-    return [saying for deadline in file.in_force() for saying in _withdraw(deadline, reason, today)]
-
-
-def document_issued(file: PlacementFile, event: DocumentIssued) -> list[Say]:
-    """Keep the document, and let it meet the deadline it belongs to."""
-    if any(document.document_id == event.document_id for document in file.documents):
-        return []
-    file.documents.append(Document(**{name: getattr(event, name) for name in names_of(DocumentIssued)}))
-    return [saying for deadline in file.in_force() for saying in _settle(file, deadline)]
-
-
-def _withdraw(deadline: Deadline, reason: str, today: date) -> list[Say]:
-    _advance(deadline, "withdrawn")
-    deadline.withdrawn_on, deadline.reason = today, reason
+def _withdraw(deadline: Deadline, reason: str, day: date) -> list[Say]:
+    _advance(deadline, Standing("withdrawn", deadline.issued_on))
+    deadline.withdrawn_on, deadline.reason = day, reason
     return [Say(_event(DeadlineWithdrawn, deadline, reason=reason), deadline.version)]
 
 
-def _settle(file: PlacementFile, deadline: Deadline) -> list[Say]:
-    """Meet a deadline by the earliest document that fits it, if there is one and it is news."""
-    since = (file.placement and file.placement.doctor_since) or date.min
-    days = [document.issued_on for document in file.documents if _fits(document, deadline) and document.issued_on >= since]
-    if not days or deadline.issued_on == min(days):
-        return []
-    deadline.issued_on = min(days)
-    _advance(deadline, "met-late" if deadline.days_late else "met")
-    met = _event(DeadlineMet, deadline, issued_on=deadline.issued_on, days_late=deadline.days_late)
-    return [Say(met, deadline.version)]
+# ---- a document was issued, or taken back --------------------------------------------------------------------------
 
 
-def _fits(document: Document, deadline: Deadline) -> bool:
-    """Whether a document is the one that was due: kind, reader, host, and issued by the party that owes it."""
-    issuers = {"host": deadline.host, "lead-employer": deadline.lead_employer}
-    found = (document.kind, document.issued_to, document.host, document.issued_by)
-    return found == (deadline.duty, deadline.recipient, deadline.host, issuers.get(deadline.owner, document.issued_by))
+def document_issued(file: PlacementFile, event: DocumentIssued, source: str, said_at: datetime, now: datetime) -> list[Say]:
+    """Keep the document as evidence, and let it meet the deadline it belongs to. The same one again is no news, even once withdrawn.
 
-
-def _advance(deadline: Deadline, state: str, next_on: date | None = None) -> None:
-    deadline.state, deadline.next_on, deadline.version = state, next_on, deadline.version + 1
-
-
-# ---- the clock struck ----------------------------------------------------------------------------------------------
-
-
-def clock_struck(file: PlacementFile, deadline: Deadline, today: date) -> list[Say]:
-    """A deadline whose day has come: missed, if the due day is over; approaching, if nothing has been issued yet."""
-    if today > deadline.due:
-        _advance(deadline, "missed")
-        return [Say(_event(DeadlineMissed, deadline, caused_by=lateness_chain(file, deadline)[0].owner), deadline.version)]
-    _advance(deadline, "approaching", next_on=deadline.due + timedelta(days=1))
-    return [Say(_event(DeadlineApproaching, deadline), deadline.version)]
-
-
-def lateness_chain(file: PlacementFile, deadline: Deadline) -> list[Deadline]:
-    """The chain of late links that ends in this late deadline: the first missed link first (``cop-trainee-12w``).
-
-    A link that was in time ends the chain: lateness is not passed on through it.
+    :param source: who sent the event, and so recorded the document, if it does not say who did.
+    :param said_at: when the event says that this was recorded.
     """
-    chain = [deadline]
-    while (before := _link_before(file, chain[0])) is not None and before not in chain:
-        chain.insert(0, before)
-    return chain
+    if any(document.document_id == event.document_id for document in file.documents):
+        return []
+    told = {name: getattr(event, name) for name in names_of(DocumentIssued)}
+    told["recorded_by"] = event.recorded_by or source
+    file.documents.append(new(Document)(**told, recorded_at=said_at, heard_at=now))
+    return [saying for deadline in file.in_force() for saying in _settle(file, deadline, today(now))]
 
 
-def _link_before(file: PlacementFile, deadline: Deadline) -> Deadline | None:
-    links = (link for link in file.in_force() if link.rule == deadline.caused_by and link.due <= deadline.due)
-    return next((link for link in links if is_late(link, deadline.due)), None)
+def document_withdrawn(file: PlacementFile, document_id: str, by: str, reason: str, now: datetime) -> list[Say]:
+    """Take back a document that was recorded by mistake. Another may meet its deadline; else it is due, or missed, again.
+
+    It stays in the history under its id: what really went out is recorded under an id of its own.
+
+    :raises UnknownResource: there is none of that id that has not been taken back already.
+    """
+    known = [document for document in file.documents if document.document_id == document_id and document.withdrawn_at is None]
+    if not known:
+        raise UnknownResource(f"No document {document_id} of this placement is on record, or it was withdrawn before.")
+    known[0].withdrawn_at, known[0].withdrawn_by, known[0].withdrawn_because = now, by, reason
+    return [saying for deadline in file.in_force() for saying in _settle(file, deadline, today(now))]
 
 
-def is_late(deadline: Deadline, day: date) -> bool:
-    """Whether a deadline was missed, as seen at the end of a day."""
-    return deadline.days_late > 0 if deadline.issued_on else deadline.due <= day
+def _settle(file: PlacementFile, deadline: Deadline, day: date) -> list[Say]:
+    """Say where a deadline stands, if the evidence for it has changed: met by the earliest document that fits it, or no longer."""
+    document = evidence(file, deadline) if file.documents else None
+    if deadline.issued_on == (document and document.issued_on):
+        return []
+    return _stand(file, deadline, standing(file, deadline, day), day)
+
+
+# ---- a deadline was waived, the clock struck -----------------------------------------------------------------------
+
+
+def deadline_waived(file: PlacementFile, deadline: Deadline, wish: waivers.Wish, until: date, now: datetime) -> list[Say]:
+    """Let a deadline rest until a day, that day included.
+
+    :raises NotAsThingsStand: it makes no sense (waivers.py).
+    """
+    waivers.give(file, deadline, wish, until, now)
+    return _stand(file, deadline, standing(file, deadline, today(now)), today(now))
+
+
+def waiver_ended(file: PlacementFile, deadline: Deadline, wish: waivers.Wish, now: datetime) -> list[Say]:
+    """End the waiver of a deadline today; from now on the ordinary rules hold.
+
+    :raises NotAsThingsStand: no waiver is in force.
+    """
+    waivers.end(file, deadline, wish, now)
+    return _stand(file, deadline, standing(file, deadline, today(now)), today(now))
+
+
+def clock_struck(file: PlacementFile, deadline: Deadline, day: date) -> list[Say]:
+    """A deadline whose day has come: missed, if the due day is over; approaching, if nothing has been issued yet; waived no longer."""
+    now = standing(file, deadline, day)
+    if now.state == deadline.state:
+        deadline.next_on = now.next_on
+        return []
+    return _stand(file, deadline, now, day)
+
+
+def _stand(file: PlacementFile, deadline: Deadline, now: Standing, day: date) -> list[Say]:
+    _advance(deadline, now)
+    return [Say(_news(file, deadline, day), deadline.version)]
+
+
+def _advance(deadline: Deadline, now: Standing) -> None:
+    deadline.state, deadline.issued_on, deadline.next_on, deadline.version = now.state, now.issued_on, now.next_on, deadline.version + 1
+
+
+def _news(file: PlacementFile, deadline: Deadline, day: date) -> DeadlineEvent:
+    """What is said of a deadline that has just come to stand where it stands."""
+    if deadline.state == "missed":
+        return _event(DeadlineMissed, deadline, caused_by=lateness_chain(file, deadline)[0].owner)
+    if deadline.state == "waived":
+        waiver = waivers.in_force(file, deadline, day)
+        assert waiver is not None
+        return _event(DeadlineWaived, deadline, waived_by=waiver.waived_by, reason=waiver.reason, until=waiver.until)
+    if deadline.issued_on is not None:
+        return _event(DeadlineMet, deadline, issued_on=deadline.issued_on, days_late=deadline.days_late)
+    return _event(DeadlineApproaching if deadline.state == "approaching" else DeadlineSet, deadline)
 
 
 def _event(kind: type[DeadlineEvent], deadline: Deadline, **more: Any) -> DeadlineEvent:

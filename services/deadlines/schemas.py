@@ -1,6 +1,14 @@
-"""HTTP shapes of deadlines."""
+"""HTTP shapes of deadlines: what is shown of each, and what people send in."""
 
-from marshmallow import Schema, fields
+from datetime import date
+from typing import Any
+
+from marshmallow import RAISE, Schema, ValidationError, fields
+from marshmallow.validate import Length, Range
+
+from shared.event_data import LONGEST_TEXT, plain_text
+
+LAST_DAY = date(2099, 12, 31)
 
 
 class PlacementSchema(Schema):
@@ -18,6 +26,7 @@ class PlacementSchema(Schema):
     placement_type = fields.String()
     start_date = fields.Date()
     end_date = fields.Date()
+    heard_at = fields.DateTime()
     withdrawn = fields.String(allow_none=True)
 
 
@@ -34,15 +43,18 @@ class DeadlineSchema(Schema):
     lead_employer = fields.String()
     start_date = fields.Date()
     due = fields.Date()
+    set_on = fields.Date()
     state = fields.String()
     issued_on = fields.Date(allow_none=True)
     days_late = fields.Integer()
+    days_of_notice = fields.Integer(allow_none=True)
+    withdrawn_on = fields.Date(allow_none=True)
     reason = fields.String()
     decision_id = fields.String()
 
 
 class DocumentSchema(Schema):
-    """A document that was issued."""
+    """A document that was issued: when it really went out, who recorded that and when, and whether it was taken back."""
 
     document_id = fields.String()
     kind = fields.String()
@@ -50,3 +62,81 @@ class DocumentSchema(Schema):
     issued_by = fields.String()
     issued_on = fields.Date()
     host = fields.String()
+    recorded_by = fields.String()
+    recorded_at = fields.DateTime()
+    heard_at = fields.DateTime()
+    withdrawn_at = fields.DateTime(allow_none=True)
+    withdrawn_by = fields.String()
+    withdrawn_because = fields.String()
+
+
+class EvidenceSchema(Schema):
+    """The document that met a deadline."""
+
+    document_id = fields.String()
+    issued_by = fields.String()
+    issued_on = fields.Date()
+    recorded_by = fields.String()
+    recorded_at = fields.DateTime()
+    heard_at = fields.DateTime()
+
+
+class WaiverSchema(Schema):
+    """A waiver of a deadline, and how it ended if that was before its time."""
+
+    waived_by = fields.String()
+    reason = fields.String()
+    until = fields.Date()
+    given_at = fields.DateTime()
+    ended_at = fields.DateTime(allow_none=True)
+    ended_by = fields.String()
+    ended_because = fields.String()
+
+
+# ---- what people send in -------------------------------------------------------------------------------------------
+
+
+def _says_something(text: str) -> None:
+    if not text.strip():
+        raise ValidationError("must not be empty.")
+
+
+def _text(longest: int) -> fields.String:
+    said: dict[str, Any] = {"required": "is missing.", "null": "is missing.", "invalid": "must be text."}
+    too_long = Length(max=longest, error=f"must be at most {longest} characters long.")
+    return fields.String(required=True, validate=[too_long, plain_text, _says_something], error_messages=said)
+
+
+class _Request(Schema):
+    """Something that a person does, with who and why."""
+
+    class Meta:
+        """Other keys are refused."""
+
+        unknown = RAISE
+
+    error_messages = {"unknown": "is not taken here."}  # noqa: RUF012 (marshmallow's)
+    reason = _text(LONGEST_TEXT)
+
+
+class WaiverRequest(_Request):
+    """Let a deadline rest until a day, that day included."""
+
+    waived_by = _text(200)
+    until = fields.Date(
+        required=True,
+        validate=Range(max=LAST_DAY, error=f"must not come after {LAST_DAY}."),
+        error_messages={"required": "is missing.", "null": "is missing.", "invalid": "must be a date such as 2027-06-30."},
+    )
+
+
+class WaiverEndRequest(_Request):
+    """End a waiver before its time."""
+
+    ended_by = _text(200)
+
+
+class DocumentWithdrawalRequest(_Request):
+    """Take back a document that was recorded by mistake."""
+
+    withdrawn_by = _text(200)

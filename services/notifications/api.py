@@ -8,18 +8,23 @@ import json
 import typing
 from collections.abc import Callable
 
+import structlog
 from flask import Response, request
 from flask_smorest import Blueprint
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from services.notifications import receipts
+from services.notifications.letters import MARK, again
 from services.notifications.models import Alert, Channel, InboxMessage, Recipient, Status
 from services.notifications.schemas import AlertSchema, ChannelSchema, InboxMessageSchema, RecipientSchema, SentAlertSchema
 from services.notifications.senders.states import review
 from shared.answers import answer, listed, narrowed, once, one_of, running, sent_json
 from shared.database import transaction
-from shared.errors import NotAllowed, NotNow, Refused, UnknownResource
+from shared.errors import NotAllowed, NotAsThingsStand, Refused, UnknownResource
+from shared.problems import problem
+
+log = structlog.get_logger()
 
 routes = Blueprint("notifications", __name__, description="Who has to hear of it, how, and did it reach them, exactly once")
 
@@ -45,11 +50,35 @@ def count_alerts() -> Response:
 @routes.get("/alerts/<alert_key>")
 def show_alert(alert_key: str) -> Response:
     """One alert, with its message as it went out."""
+    return answer(SentAlertSchema().dump(_alert(alert_key)))
+
+
+@routes.get("/alerts/<alert_key>/message")
+def show_message(alert_key: str) -> Response:
+    """The message of an alert, made again from its template and values, and whether it is what was kept, byte for byte.
+
+    As JSON, or with ``Accept: text/plain`` as the reader sees it; then the header ``Tripartite-As-Kept`` says the same as ``as_kept``.
+    """
+    alert = _alert(alert_key)
+    try:
+        letter, as_kept = again(alert)
+    except Exception as error:  # whatever is wrong with what is stored, it is not the caller's mistake
+        log.exception("message.failed", alert=alert_key, template=alert.template, error=type(error).__name__)
+        detail = f"It cannot be worded from {alert.template}: {error}. What was kept stands at /notifications/alerts/{alert_key}."
+        return problem(409, "The message cannot be made again", detail)
+    if request.accept_mimetypes.best_match(["application/json", "text/plain"]) == "text/plain":
+        response = Response(f"{MARK}{letter.subject}\n\n{letter.text}", content_type="text/plain; charset=utf-8")
+        response.headers["Tripartite-As-Kept"] = json.dumps(as_kept)
+        return response
+    return answer({"alert_key": alert_key, "template": alert.template, **vars(letter), "as_kept": as_kept})
+
+
+def _alert(alert_key: str) -> Alert:
     with transaction(running().worker.engine) as session:
         row = session.get(Alert, alert_key)
     if row is None:
         raise UnknownResource(f"There is no alert {alert_key} here.")
-    return answer(SentAlertSchema().dump(row))
+    return row
 
 
 @routes.get("/recipients/<recipient_id>")
@@ -101,7 +130,9 @@ def review_alert(alert_key: str) -> Response:
             raise UnknownResource(f"There is no alert {alert_key} here.")
         said = review(alert, sent=bool(sent), by=str(by).strip(), now=now)
         if said is None:
-            raise NotNow(f"The alert is {alert.status}; only what needs review, or was refused by its provider, is settled by a person.")
+            raise NotAsThingsStand(
+                f"The alert is {alert.status}; only what needs review, or was refused by its provider, is settled by a person."
+            )
         running().worker.say(session, said, now)
         return json.dumps(SentAlertSchema().dump(alert), ensure_ascii=False), 200, ""
 

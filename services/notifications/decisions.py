@@ -14,8 +14,9 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 
+from services.notifications.letters import newest
 from services.notifications.models import Alert, Placement, Recipient, placement_of
-from services.notifications.wording import changes, core, long_day, organisation, terms, words
+from services.notifications.wording import changes, core, long_day, organisation, reading_as, terms, words
 from shared.decisions import fingerprint, standing
 from shared.errors import TripartiteError
 from shared.events import (
@@ -36,8 +37,6 @@ from shared.rules import Decision
 POLICY = "alert-contacts"
 ANY = ("", "any")
 """How events and the policy say that a contact serves any purpose."""
-WORDED_AS = {"webhook": "email"}
-"""Channels without wording of their own, and whose they take."""
 IN_PLACEMENT = {"trainee": "trainee_id", "host": "host", "lead-employer": "lead_employer"}
 """The parties of a placement, and the field that says who each is."""
 
@@ -305,8 +304,8 @@ def _alert(news: News, telling: Telling, party: Party, content: str, number: int
         purpose=telling.purpose,
         person=party.person,
         channel=telling.channel,
-        template=f"{news.kind}/{WORDED_AS.get(telling.channel, telling.channel)}.txt",
-        values={**news.values, **telling.why, "reader": telling.role},
+        template=newest(news.kind, telling.channel),
+        values={**news.values, **telling.why, **reading_as(telling.role, telling.purpose, party.organisation)},
         topic=news.topic,
         content=content,
         telling=number,

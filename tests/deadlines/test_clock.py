@@ -11,7 +11,7 @@ from services.deadlines.clock import tick
 from services.deadlines.models import Deadline
 from shared.config import Config
 from shared.database import transaction
-from shared.events import DeadlineMissed, Event, PlacementWithdrawn
+from shared.events import DeadlineApproaching, DeadlineMissed, Event, PlacementWithdrawn
 from shared.outbox import OutboxRow
 from shared.wire import read_message
 from shared.worker import Worker
@@ -90,7 +90,10 @@ def test_small_batches_catch_up_like_one_large_one(tmp_path: Path, clock: Clock)
     small = Worker(SERVICE, Config(data=tmp_path, batch=2), clock)
     hear(small, a_placement())
     clock.on(date(2027, 6, 30))
-    assert [tick(small, clock()) for _ in range(5)] == [2, 2, 2, 1, 0]
+    while tick(small, clock()):
+        pass
+    due = [event.due for event in said(small) if isinstance(event, DeadlineMissed)]
+    assert due == [WEEK_12] * 2 + [WEEK_8] * 4 + [WEEK_6], "in the order in which they were missed, whatever a batch holds"
     assert {event.caused_by for event in said(small) if isinstance(event, DeadlineMissed)} == {"national-body"}
 
 
@@ -141,3 +144,65 @@ def test_a_placement_heard_of_at_five_weeks_has_missed_everything_before_at_the_
     assert worker.step() == 7 + len(strokes(worker)), "seven deadlines were relayed and the clock struck for each"
     assert [kind for kind, _ in strokes(worker)] == ["missed"] * 7
     assert {event.caused_by for event in said(worker) if isinstance(event, DeadlineMissed)} == {"national-body"}
+
+
+# ---- the two nights on which the clocks change -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("start", "moment", "struck"),
+    [
+        # Summer time begins on Sunday 28 March 2027, at 01:00 UTC: due on the 27th (a start on 19 June), missed from midnight UTC on.
+        (date(2027, 6, 19), datetime(2027, 3, 27, 23, 30, tzinfo=UTC), 0),
+        (date(2027, 6, 19), datetime(2027, 3, 28, 0, 0, tzinfo=UTC), 2),
+        # Due on the 28th itself, a day of 23 hours: it ends at 23:00 UTC.
+        (date(2027, 6, 20), datetime(2027, 3, 28, 22, 59, 59, tzinfo=UTC), 0),
+        (date(2027, 6, 20), datetime(2027, 3, 28, 23, 0, tzinfo=UTC), 2),
+        # Summer time ends on Sunday 31 October 2027, at 01:00 UTC: due on the 30th, missed from 23:00 UTC on.
+        (date(2028, 1, 22), datetime(2027, 10, 30, 22, 59, 59, tzinfo=UTC), 0),
+        (date(2028, 1, 22), datetime(2027, 10, 30, 23, 30, tzinfo=UTC), 2),
+        # Due on the 31st itself, a day of 25 hours: half past midnight and half past one come, the second of them twice.
+        (date(2028, 1, 23), datetime(2027, 10, 31, 23, 30, tzinfo=UTC), 0),
+        (date(2028, 1, 23), datetime(2027, 11, 1, 0, 0, tzinfo=UTC), 2),
+    ],
+)
+def test_on_the_nights_on_which_the_clocks_change_a_deadline_is_missed_when_its_english_day_is_over(
+    tmp_path: Path, clock: Clock, start: date, moment: datetime, struck: int
+) -> None:
+    worker = a_worker(SERVICE, tmp_path, clock)
+    clock.on(start - timedelta(weeks=12))
+    hear(worker, a_placement(start_date=start, end_date=start + timedelta(weeks=26)))
+    tick(worker, clock())
+    assert tick(worker, moment) == struck
+
+
+def test_the_hour_that_comes_twice_says_nothing_twice(tmp_path: Path, clock: Clock) -> None:
+    worker = a_worker(SERVICE, tmp_path, clock)
+    clock.on(date(2027, 10, 30))
+    hear(worker, a_placement(start_date=date(2028, 1, 22), end_date=date(2028, 8, 1)))
+    tick(worker, clock())
+    assert [tick(worker, datetime(2027, 10, 31, hour, 30, tzinfo=UTC)) for hour in (0, 1)] == [2, 0]
+
+
+# ---- after an outage ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 5, 200])
+def test_after_an_outage_everything_is_said_in_the_order_in_which_it_became_true(tmp_path: Path, clock: Clock, batch: int) -> None:
+    worker = Worker(SERVICE, Config(data=tmp_path, batch=batch), clock)
+    starts = [date(2027, 8, 4) + number * DAY for number in (9, 0, 4, 2, 7)]
+    hear(worker, *(a_placement(placement_id=f"p{number}", start_date=start) for number, start in enumerate(starts)))
+    tick(worker, clock.on(date(2027, 5, 5)))  # some are reminded of, and then nobody is there for weeks
+    before, now = len(said(worker)), clock.on(date(2027, 6, 12))
+    while tick(worker, now):
+        pass
+    moments = [
+        event.due + DAY if isinstance(event, DeadlineMissed) else event.due - 7 * DAY
+        for event in said(worker)[before:]
+        if isinstance(event, DeadlineMissed | DeadlineApproaching)
+    ]
+    assert moments == sorted(moments)
+    subjects = [(event.type, event.subject) for event in said(worker)]
+    assert len(subjects) == len(set(subjects))
+    with transaction(worker.engine) as session:
+        assert {deadline.state for deadline in session.scalars(select(Deadline)) if deadline.due < now.date()} == {"missed"}

@@ -141,7 +141,7 @@ def test_once_the_lead_employer_changes_only_the_new_one_can_issue_what_it_owes(
 
 def test_a_change_in_spelling_is_not_news() -> None:
     story = Story(a_placement())
-    assert story.hear(a_placement(host_name="LANCASHIRE TEACHING HOSPITALS", site="RXN01", grade="ST4", specialty="Renal Medicine")) == []
+    assert story.hear(a_placement(host_name="LANCASHIRE TEACHING HOSPITALS", site="rxn02 ", grade="ST4", specialty="Renal Medicine")) == []
     assert story.file.placement is not None
     assert story.file.placement.grade == "ST4"
 

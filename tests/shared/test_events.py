@@ -1,7 +1,7 @@
 """Every event through its CloudEvent and back; what does not fit is refused, field by field."""
 
 import json
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -12,17 +12,29 @@ from shared.errors import MalformedEvent
 from shared.event_data import data_json
 from shared.events import (
     EVENTS,
+    AlertAcknowledged,
+    AlertBounced,
     AlertFailed,
     AlertSent,
+    ContractRecorded,
     DeadlineApproaching,
     DeadlineMet,
     DeadlineMissed,
     DeadlineSet,
+    DeadlineWaived,
     DeadlineWithdrawn,
     Event,
+    MeetingHeld,
+    MilestoneApproaching,
+    MilestoneMet,
+    MilestoneMissed,
+    MilestoneSet,
+    MilestoneWithdrawn,
     PlacementWithdrawn,
     PostMoveDecided,
     ProcurementRouted,
+    QuorumDecided,
+    ReportIssued,
     ResponsibilityAssigned,
 )
 from shared.wire import microseconds, parse_json, read_message, say
@@ -45,6 +57,18 @@ DEADLINE: dict[str, Any] = {
     "decision_id": "e1",
 }
 ALERT: dict[str, Any] = {"alert_key": "a1", "kind": "placement-notice", "regarding": "p1", "recipient_id": "t1", "channel": "email"}
+MILESTONE: dict[str, Any] = {
+    "milestone_id": "m1",
+    "regarding": "K1",
+    "title": "Lead employer service",
+    "lead_employer": "RBN",
+    "owner": "management-board",
+    "what": "decides on the extension",
+    "due": date(2028, 3, 31),
+    "decision_id": "e1",
+    "detail": "",
+}
+MEETING: dict[str, Any] = {"meeting_id": "g1", "body": "host-meeting", "lead_employer": "RBN", "host": "RXN", "held_on": date(2027, 5, 4)}
 EXAMPLES: list[Event] = [
     a_placement(whole_time_equivalent=Decimal("0.60")),
     PlacementWithdrawn(placement_id="p1", reason="The trainee left “for good” (naïvely)."),
@@ -52,6 +76,16 @@ EXAMPLES: list[Event] = [
     a_recipient(),
     a_recipient(email=None, name="Zoë"),
     a_concern({"about_conduct": True, "days": 3, "kind": "red"}),
+    ContractRecorded(
+        contract_id="K1",
+        title="Lead employer service",
+        lead_employer="RBN",
+        service_start=date(2024, 4, 1),
+        ends_on=date(2029, 3, 31),
+        facts={"extension_option": True},
+    ),
+    MeetingHeld(**MEETING, facts={"host_representatives_present": 2}),
+    ReportIssued(report_id="r1", body="management-board", lead_employer="RBN", issued_on=date(2027, 5, 4)),
     ProcurementRouted(procurement_id="x", decision_id="e1", route="one-quotation", as_at=date(2027, 5, 5)),
     PostMoveDecided(post_id="x", decision_id="e1", verdict="may-move", as_at=date(2027, 5, 5)),
     DeadlineSet(**DEADLINE),
@@ -59,6 +93,13 @@ EXAMPLES: list[Event] = [
     DeadlineMet(**DEADLINE, issued_on=date(2027, 6, 10), days_late=1),
     DeadlineMissed(**DEADLINE, caused_by="national-body"),
     DeadlineWithdrawn(**DEADLINE, reason="The host changed."),
+    DeadlineWaived(**DEADLINE, waived_by="Bea Ledger (invented)", reason="The rota is being rebuilt.", until=date(2027, 6, 30)),
+    MilestoneSet(**MILESTONE),
+    MilestoneApproaching(**{**MILESTONE, "detail": "1 of 2 meetings held"}),
+    MilestoneMet(**MILESTONE, met_on=date(2028, 3, 1)),
+    MilestoneMissed(**MILESTONE),
+    MilestoneWithdrawn(**MILESTONE, reason="The contract was extended."),
+    QuorumDecided(**MEETING, verdict="quorate", decision_id="e1"),
     ResponsibilityAssigned(
         concern_id="c1",
         doctor_reference="DR-0001",
@@ -71,6 +112,8 @@ EXAMPLES: list[Event] = [
     ),
     AlertSent(**ALERT, sent_at=datetime(2027, 5, 5, 9, 0, 0, 123456, tzinfo=UTC)),
     AlertFailed(**ALERT, reason="There is no address."),
+    AlertBounced(**ALERT, bounced_at=NOW, reason="There is no such mailbox."),
+    AlertAcknowledged(**ALERT, acknowledged_at=NOW),
 ]
 
 
@@ -120,7 +163,8 @@ def test_fields_that_a_newer_producer_adds_are_ignored(event: Event) -> None:
 
 @pytest.mark.parametrize("event", EXAMPLES, ids=[event.type for event in EXAMPLES])
 def test_every_field_that_is_lacking_has_its_own_entry(event: Event) -> None:
-    assert set(refused({**cloud_event(event), "data": {}})) == {f"data.{field.name}" for field in fields(event)}
+    lacking = {f"data.{field.name}" for field in fields(event) if field.default is MISSING}
+    assert set(refused({**cloud_event(event), "data": {}})) == lacking
 
 
 @pytest.mark.parametrize("event", [pytest.param(event, id=event.type) for event in EXAMPLES])
@@ -285,7 +329,7 @@ def test_a_time_is_brought_to_utc() -> None:
 
 
 def test_a_time_in_the_data_needs_its_offset_too() -> None:
-    envelope = cloud_event(EXAMPLES[-2])
+    envelope = cloud_event(AlertSent(**ALERT, sent_at=NOW))
     assert list(refused({**envelope, "data": {**envelope["data"], "sent_at": "2027-05-05T09:00:00"}})) == ["data.sent_at"]
 
 

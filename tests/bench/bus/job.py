@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, get_args
 
-from services.deadlines.decisions import approaching_notice, placement_duties
+from services.deadlines.duties import approaching_notice, placement_duties
 from shared import topology
 from shared.events import PlacementType, PlacementUpdated
 from shared.samples.places import GRADES, HOSTS, LEAD_EMPLOYER, name_of
