@@ -105,7 +105,7 @@ def _meaning(error: "APIError") -> tuple[Outcome | None, ChannelAway | None]:
     if response is None and _never_left(error.__cause__):
         return None, ChannelAway(f"GOV.UK Notify cannot be reached ({type(error.__cause__).__name__}).")
     if status == 429:
-        return None, ChannelAway(f"GOV.UK Notify takes no more for now ({kind}: {words}).", _retry_after(response, kind))
+        return None, ChannelAway(f"GOV.UK Notify takes no more for now (429 {kind}: {words}).", _retry_after(response, kind))
     if status == 401 or (status == 403 and (kind == "AuthError" or any(word in words.lower() for word in OUR_FAULT))):
         advice = "see TRIPARTITE_NOTIFY_API_KEY, and the clock of this machine"
         return None, ChannelAway(f"GOV.UK Notify does not let us in ({status} {words}); {advice}.", 300)

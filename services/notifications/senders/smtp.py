@@ -27,6 +27,8 @@ from shared.config import is_loopback
 from shared.errors import ChannelAway
 
 PORTS = {"smtp": 587, "smtps": 465}
+LONGEST_LINE = 998
+"""RFC 5322 section 2.1.1; headers are not folded, since some readers of a Message-ID stumble over that."""
 CLOSING = 421
 """The server is about to close the connection, whatever it was asked."""
 
@@ -128,11 +130,7 @@ class SmtpSender:
                     _secure(server, context, host)
             server.ehlo_or_helo_if_needed()
             if parts.username:
-                server.login(unquote(parts.username), unquote(parts.password or ""))
-        except smtplib.SMTPAuthenticationError as error:
-            raise ChannelAway(
-                f"The mail server {host} refuses our user or password ({error.smtp_code}); see TRIPARTITE_SMTP_URL.", 300
-            ) from None
+                _let_in(server, host, unquote(parts.username), unquote(parts.password or ""))
         except (smtplib.SMTPException, OSError) as error:
             raise ChannelAway(f"The mail server {host}:{port} cannot be used ({_kind(error)}); see TRIPARTITE_SMTP_URL.") from error
         return server
@@ -159,6 +157,14 @@ def _secure(server: smtplib.SMTP, context: ssl.SSLContext, host: str) -> None:
         )
     server.starttls(context=context)
     server.ehlo()
+
+
+def _let_in(server: smtplib.SMTP, host: str, user: str, password: str) -> None:
+    try:
+        server.login(user, password)
+    except (smtplib.SMTPAuthenticationError, smtplib.SMTPServerDisconnected) as error:  # many hang up on whoever has no right
+        code = f" ({error.smtp_code})" if isinstance(error, smtplib.SMTPAuthenticationError) else ""
+        raise ChannelAway(f"The mail server {host} refuses our user or password{code}; see TRIPARTITE_SMTP_URL.", 300) from None
 
 
 def _wait_for(server: smtplib.SMTP, seconds: float) -> None:
@@ -203,7 +209,7 @@ def letter(alert: Alert, mail_from: str, now: datetime) -> bytes:
     """
     name, sender = parseaddr(mail_from)
     domain = sender.rpartition("@")[2]
-    message = EmailMessage(policy=SMTP if alert.address.isascii() else SMTPUTF8)
+    message = EmailMessage(policy=(SMTP if alert.address.isascii() else SMTPUTF8).clone(max_line_length=LONGEST_LINE))
     message["From"] = Address(name, addr_spec=sender)
     message["To"] = Address(one_line(alert.values.get("to", "")), addr_spec=alert.address)
     message["Subject"] = one_line(alert.subject)
