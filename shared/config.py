@@ -12,13 +12,17 @@ TRIPARTITE_HEALTH_PORT       (none)                   port on which a worker ans
 TRIPARTITE_TODAY             (the clock)              a day to take for today, for rehearsals: ``2027-05-05``
 TRIPARTITE_BATCH             ``200``                  messages handled in one transaction, 1 to 1000
 TRIPARTITE_LEASE_SECONDS     ``30``                   how long a relay or a sender may hold what it has claimed
+TRIPARTITE_PACE              ``digests``              alerts wait for digests, quiet hours and further edits; ``immediate``, for
+                                                      rehearsals: each leaves at once
+TRIPARTITE_PUBLIC_URL        (none)                   where readers reach the services, ``https://…``: for links in mails
+TRIPARTITE_LINK_SECRET       (none)                   at least 32 characters, known to nobody: signs those links; without it mails have none
 ===========================  =======================  ==================================================================
 """
 
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
@@ -44,6 +48,9 @@ class Config:
     today: date | None = None
     batch: int = 200
     lease_seconds: int = 30
+    pace: str = "digests"
+    public_url: str = ""
+    link_secret: str = field(default="", repr=False)
 
     def database_of(self, service: str) -> str:
         """The SQLAlchemy URL of a service's own database."""
@@ -67,7 +74,7 @@ def read_config(environment: Mapping[str, str] | None = None, **overrides: Any) 
     """
     environment = os.environ if environment is None else environment
     given = {name.removeprefix("TRIPARTITE_").lower(): value for name, value in environment.items() if name.startswith("TRIPARTITE_")}
-    known = {field.name for field in fields(Config)}
+    known = {each.name for each in fields(Config)}
     problems = {f"TRIPARTITE_{name.upper()}": "there is no such setting." for name in given if name not in known and not _for_tests(name)}
     values: dict[str, Any] = {}
     for name in sorted(known & given.keys()):
@@ -149,6 +156,18 @@ def _whole(url: str) -> SplitResult:
     return parts
 
 
+def _pace(text: str) -> str:
+    if text not in ("digests", "immediate"):
+        raise ValueError(f"must be digests or immediate, not {text!r}.")
+    return text
+
+
+def _secret(text: str) -> str:
+    if len(text) < 32:
+        raise ValueError(f"must have at least 32 characters; it has {len(text)}.")
+    return text
+
+
 _READERS: dict[str, Callable[[str], Any]] = {
     "data": Path,
     "database_url": _database_url,
@@ -159,4 +178,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "today": _day,
     "batch": _between(1, 1000),
     "lease_seconds": _between(1, 3600),
+    "pace": _pace,
+    "public_url": _url("http://", "https://"),
+    "link_secret": _secret,
 }

@@ -12,7 +12,10 @@
     │   ├── BeyondCalendar          422, a working day would have to be counted on days whose bank holidays are not known
     │   ├── MalformedEvent          422, one entry per field; on the bus the message goes to the quarantine
     │   │   └── UnknownEventType    a CloudEvent of a type that shared/events.py does not have; on the bus it is skipped and counted
-    │   └── IdempotencyConflict     409, the key was used with another body
+    │   ├── IdempotencyConflict     409, the key was used with another body
+    │   ├── NotYet                  409, what is asked for cannot be done in the state that a thing is in
+    │   ├── ChangedMeanwhile        412, somebody else has changed it since it was read (If-Match, If-None-Match)
+    │   └── NotSaidWhich            428, a change must say which version it was made of (If-Match)
     ├── DecisionError               the product itself is at fault; HTTP 500, counted, nothing is stored
     │   ├── EnginesDisagree         durable_rules and the evaluator gave different rules
     │   ├── EngineFailure           durable_rules could not be driven
@@ -119,6 +122,24 @@ class IdempotencyConflict(Refused):
     """The Idempotency-Key was used before with another body."""
 
     status, title = 409, "Idempotency-Key already used"
+
+
+class NotYet(Refused):
+    """What is asked for cannot be done in the state that a thing is in."""
+
+    status, title = 409, "Not in this state"
+
+
+class ChangedMeanwhile(Refused):
+    """Somebody else has changed it since the caller read it."""
+
+    status, title = 412, "Changed meanwhile"
+
+
+class NotSaidWhich(Refused):
+    """A change must say which version it was made of."""
+
+    status, title = 428, "If-Match is missing"
 
 
 class DecisionError(TripartiteError):

@@ -1,26 +1,43 @@
-"""HTTP in: alerts by state, one alert with its message, counts, a recipient, and somebody's in-app inbox."""
+"""HTTP in: alerts by state, one alert with its message, its acknowledgement, counts, and somebody's in-app inbox.
+
+The register of contacts, and what they have chosen, is register_api.py.
+"""
 
 import typing
+from html import escape
+from typing import Any
 
 from flask import Response, request
 from flask_smorest import Blueprint
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
-from services.notifications.models import Alert, InboxMessage, Recipient, Status
-from services.notifications.schemas import AlertSchema, InboxMessageSchema, RecipientSchema, SentAlertSchema
-from shared.answers import answer, listed, narrowed, one_of, running
+from services.notifications.acknowledging import LEFT, acknowledge, is_token_of, token_of
+from services.notifications.models import Alert, InboxMessage, Status
+from services.notifications.schemas import AlertSchema, InboxMessageSchema, SentAlertSchema
+from shared.answers import answer, listed, narrowed, one_of, running, sent_json
 from shared.database import transaction
-from shared.errors import Refused, UnknownResource
+from shared.errors import NotYet, Refused, UnknownResource
+
+MOST_LETTERS = 200
 
 routes = Blueprint("notifications", __name__, description="Who has to hear of it, how, and did it reach them, exactly once")
 
 
 @routes.get("/alerts")
 def list_alerts() -> Response:
-    """Alerts by key: ``?status=``, ``?kind=``, ``?regarding=``, ``?recipient_id=``, ``?limit=``, ``?after=`` a key."""
+    """Alerts by key: ``?status=``, ``?kind=``, ``?regarding=``, ``?recipient_id=``, ``?digest=``, ``?limit=``, ``?after=`` a key.
+
+    ``?to_mend=true``: those that wait for a contact or an address, or came back from one; ``reason`` says what to do.
+    """
     one_of("status", typing.get_args(Status))
+    one_of("to_mend", ("true", "false"))
     parts = {"status": Alert.status, "kind": Alert.kind, "regarding": Alert.regarding, "recipient_id": Alert.recipient_id}
-    return listed(narrowed(select(Alert), **parts), Alert.alert_key, AlertSchema().dump)
+    wanted = narrowed(select(Alert), **parts, digest=Alert.digest)
+    if request.args.get("to_mend"):
+        to_mend = ((Alert.status == "failed") & (Alert.address == "")) | (Alert.status == "bounced")
+        wanted = wanted.where(to_mend if request.args["to_mend"] == "true" else ~to_mend)
+    return listed(wanted, Alert.alert_key, AlertSchema().dump)
 
 
 @routes.get("/alerts/counts")
@@ -43,14 +60,76 @@ def show_alert(alert_key: str) -> Response:
     return answer(SentAlertSchema().dump(row))
 
 
-@routes.get("/recipients/<recipient_id>")
-def show_recipient(recipient_id: str) -> Response:
-    """How somebody is reached."""
+@routes.get("/alerts/<alert_key>/acknowledgement")
+def show_acknowledgement(alert_key: str) -> Response:
+    """What would be acknowledged, and whether it was; following a link acknowledges nothing. In a browser: with a button."""
     with transaction(running().worker.engine) as session:
-        row = session.get(Recipient, recipient_id)
+        row = _seen_by_link(session, alert_key, request.args.get("token", ""))
+    wants_page = request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
+    return _page(row) if wants_page else answer(_acknowledged(row))
+
+
+@routes.post("/alerts/<alert_key>/acknowledgement")
+def acknowledge_alert(alert_key: str) -> Response:
+    """Say that an alert was seen: ``{"by": "…"}``, or by the form that a mail's link shows. The first answer stands, whoever asks again."""
+    token = request.form.get("token") or request.args.get("token", "")
+    by = "" if token else _who_acknowledges()
+    now = running().now()
+    with transaction(running().worker.engine) as session:
+        row = _seen_by_link(session, alert_key, token) if token else _alert(session, alert_key)
+        if row.status not in LEFT:
+            raise NotYet(f"The alert {alert_key} is {row.status}: nobody can have seen it.")
+        said = acknowledge(session, row, by or f"{row.recipient_id}, by the link in the mail", now)
+        running().worker.say(session, said, now)
+    return _page(row) if request.mimetype == "application/x-www-form-urlencoded" else answer(_acknowledged(row))
+
+
+def _alert(session: Session, alert_key: str) -> Alert:
+    row = session.get(Alert, alert_key, with_for_update=True)
     if row is None:
-        raise UnknownResource(f"No recipient {recipient_id} was heard of here.")
-    return answer(RecipientSchema().dump(row))
+        raise UnknownResource(f"There is no alert {alert_key} here.")
+    return row
+
+
+def _seen_by_link(session: Session, alert_key: str, token: str) -> Alert:
+    """The alert whose link somebody has.
+
+    :raises UnknownResource: the token is not that of this alert.
+    """
+    if not is_token_of(token, alert_key, running().worker.config):
+        raise UnknownResource("This link is not good. Take it from the message as it came, whole.")
+    return _alert(session, alert_key)
+
+
+def _who_acknowledges() -> str:
+    body = sent_json()
+    by = body.get("by") if isinstance(body, dict) else None
+    if not isinstance(by, str) or not by.strip() or len(by) > MOST_LETTERS or not by.isprintable():
+        raise Refused("Nothing was acknowledged.", {"by": f"must say who has seen it, in at most {MOST_LETTERS} letters."})
+    return by.strip()
+
+
+def _acknowledged(row: Alert) -> dict[str, Any]:
+    at = row.acknowledged_at
+    return {
+        "alert_key": row.alert_key,
+        "subject": row.subject,
+        "acknowledged_at": at.isoformat() if at else None,
+        "acknowledged_by": row.acknowledged_by,
+    }
+
+
+def _page(row: Alert) -> Response:
+    """What a reader sees who follows the link of a mail."""
+    token = token_of(row.alert_key, running().worker.config)
+    button = f'<form method="post"><input type="hidden" name="token" value="{token}"><button>I have seen this</button></form>'
+    done = "<p>Thank you. It is noted that you have seen this message.</p>" if row.acknowledged_at else button
+    text = f'<!doctype html><html lang="en"><title>Tripartite</title><main><h1>{escape(row.subject)}</h1>{done}</main></html>'
+    response = Response(text, content_type="text/html; charset=utf-8")
+    response.headers.update(
+        {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "Content-Security-Policy": "default-src 'none'"}
+    )
+    return response
 
 
 @routes.get("/inbox")

@@ -13,6 +13,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 TEMPLATES = Path(__file__).parent / "templates"
 MARK = "Subject: "
+SEEN = "Please say that you have seen this: {acknowledge}"
+"""Stands behind a message that somebody must acknowledge (value ``acknowledge``: a link)."""
+LATE = "This message was first due on {first_due}; we could not reach you then."
+"""Stands before a message that waited for an address (value ``first_due``: a day in words)."""
 
 
 @dataclass(frozen=True)
@@ -48,4 +52,6 @@ def render(template: str, values: Mapping[str, Any]) -> Letter:
     first, _, rest = _environment.get_template(template).render(values).partition("\n")
     if not first.startswith(MARK):
         raise ValueError(f"the first line of {template} must be “{MARK}…”.")
-    return Letter(first.removeprefix(MARK).strip(), rest.strip() + "\n")
+    late = [LATE.format(first_due=values["first_due"]), ""] if values.get("first_due") else []
+    seen = ["", SEEN.format(acknowledge=values["acknowledge"])] if values.get("acknowledge") else []
+    return Letter(first.removeprefix(MARK).strip(), "\n".join([*late, rest.strip(), *seen]) + "\n")

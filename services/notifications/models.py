@@ -5,7 +5,8 @@ The states of an alert::
     pending -> claimed (token, lease) -> sent
        |                  |-> unknown -> sent | pending | needs-review    the sender died or was too slow: look, never resend blindly
        |-> failed                                                         it cannot be worded, or there is nobody to send it to
-       |-> withdrawn                                                      it is no longer true
+       |-> withdrawn                                                      it is no longer true, or its reader has switched it off
+       |-> gathered -> sent | failed | bounced                            it stands in a digest, and fares as that does
 
 ``failed`` for want of a contact or an address becomes ``pending`` when a RecipientUpdated brings it.
 """
@@ -20,7 +21,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_co
 from shared.database import UtcDateTime
 from shared.events import PlacementUpdated
 
-Status = Literal["pending", "claimed", "sent", "failed", "unknown", "needs-review", "withdrawn"]
+Status = Literal["pending", "claimed", "sent", "failed", "unknown", "needs-review", "withdrawn", "gathered", "bounced"]
+Pace = Literal["immediate", "daily", "weekly"]
+Choice = Literal["immediate", "daily", "weekly", "off"]
 
 MATERIAL = (
     "trainee_id",
@@ -82,8 +85,28 @@ class Recipient(Base):
     purpose: Mapped[str]
     name: Mapped[str]
     email: Mapped[str | None]
+    webhook: Mapped[str | None] = mapped_column(default=None)
+    escalates_to: Mapped[str] = mapped_column(default="")
+    changed_by: Mapped[str] = mapped_column(default="")
+    changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
 
     __table_args__ = (Index("recipients_role", "role", "organisation"),)
+
+
+class Preference(Base):
+    """How somebody wants to be told: a choice for each kind of alert (those left out: as the policy alert-pace says), and when.
+
+    Quiet hours run from one time of day in England to another, ``20:00``, ``07:00``; the same twice means none. ``None``: as in the policy.
+    """
+
+    __tablename__ = "preferences"
+    recipient_id: Mapped[str] = mapped_column(primary_key=True)
+    kinds: Mapped[dict[str, Choice]] = mapped_column(JSON)
+    quiet_from: Mapped[str | None]
+    quiet_until: Mapped[str | None]
+    digest_at: Mapped[str | None]
+    changed_by: Mapped[str]
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class Alert(Base):
@@ -92,6 +115,10 @@ class Alert(Base):
     ``role``, ``organisation``, ``purpose`` and ``person`` say whom the policy means; ``recipient_id`` and ``address`` who that is
     by what is known now. ``content`` is the fingerprint of what is said, ``telling`` counts what this party was told about
     ``regarding``. It leaves at ``due_at``, not before. ``subject`` and ``text`` are kept as they were sent.
+
+    ``pace`` other than immediate: it waits for a digest, whose key is then in ``digest``. ``first_due_at`` is when it, or what it
+    stands for, was to leave first. ``wants_acknowledgement``: somebody must say that it was seen. Whether somebody has is looked at
+    at ``look_at``, and what came of that is kept in ``escalation``.
     """
 
     __tablename__ = "alerts"
@@ -120,6 +147,14 @@ class Alert(Base):
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     subject: Mapped[str] = mapped_column(Text, default="")
     text: Mapped[str] = mapped_column(Text, default="")
+    pace: Mapped[Pace] = mapped_column(String, default="immediate")
+    first_due_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    digest: Mapped[str] = mapped_column(default="", index=True)
+    wants_acknowledgement: Mapped[bool] = mapped_column(default=False)
+    acknowledged_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    acknowledged_by: Mapped[str] = mapped_column(default="")
+    look_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None, index=True)
+    escalation: Mapped[str] = mapped_column(Text, default="")
 
     __table_args__ = (
         Index("alerts_waiting", "status", "due_at", "created_at"),

@@ -13,7 +13,10 @@ import structlog
 from sqlalchemy import select
 
 from services.notifications import senders
+from services.notifications.acknowledging import with_link
 from services.notifications.consumers import failed
+from services.notifications.digests import with_members
+from services.notifications.escalation import watched
 from services.notifications.letters import render
 from services.notifications.models import Alert
 from shared.crashpoints import crashpoint
@@ -48,16 +51,18 @@ def deliver(worker: Worker, now: datetime) -> int:
 def claim(worker: Worker, token: str, now: datetime) -> tuple[list[Alert], int]:
     """Word the oldest pending alerts and claim them, committed before anything leaves; returns them, and how many cannot be worded."""
     with transaction(worker.engine) as session:
-        waiting = (Alert.status == "pending") & (Alert.due_at <= now)
+        waiting = (Alert.status == "pending") & (Alert.due_at <= now) & (Alert.pace == "immediate")
         oldest = select(Alert).where(waiting).order_by(Alert.due_at, Alert.created_at, Alert.telling, Alert.alert_key)
         rows = list(session.scalars(oldest.limit(worker.config.batch).with_for_update(skip_locked=True)))
         for alert in rows:
+            with_link(alert, worker.config)
             _word(alert)
         worded = [alert for alert in rows if alert.status == "pending"]
         for alert in worded:
             alert.status, alert.token, alert.attempts = "claimed", token, alert.attempts + 1
             alert.leased_until = from_now(worker.config.lease_seconds)  # by the database's clock
-        worker.say(session, [Say(failed(alert)) for alert in rows if alert.status == "failed"], now)
+        unworded = with_members(session, [alert for alert in rows if alert.status == "failed"])
+        worker.say(session, [Say(failed(alert)) for alert in unworded], now)
     return worded, len(rows) - len(worded)
 
 
@@ -90,7 +95,7 @@ def mark(worker: Worker, token: str, refused: Mapping[str, str], now: datetime) 
         rows = list(session.scalars(select(Alert).where(Alert.token == token).with_for_update()))
         for alert in rows:
             _close(alert, refused.get(alert.alert_key, ""), now)
-        worker.say(session, [_said(alert, now) for alert in rows], now)
+        worker.say(session, [_said(alert, now) for alert in watched(with_members(session, rows), now)], now)
 
 
 def _close(alert: Alert, reason: str, now: datetime) -> None:
@@ -151,7 +156,8 @@ def settle_claims(worker: Worker, now: datetime, *, at_start: bool = False) -> i
                 _close(alert, "", now)
             else:
                 _release(alert)
-        worker.say(session, [_said(alert, now) for alert in rows if alert.status == "sent"], now)
+        closed = watched(with_members(session, [alert for alert in rows if alert.status == "sent"]), now)
+        worker.say(session, [_said(alert, now) for alert in closed], now)
     return len(rows)
 
 

@@ -1,0 +1,64 @@
+"""An alert and its time: pace, due time and acknowledgement, by the policy ``alert-pace`` and what its reader has chosen. Pure.
+
+:func:`timed` is for an alert that was just made, :func:`retimed` for one that waits and whose reader, or whose choices, have changed.
+In a rehearsal (``paced`` is False, TRIPARTITE_PACE=immediate) everything is due at once.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from services.notifications.models import Alert, Preference
+from services.notifications.pace import Manner, chosen, goes_at, habits_of, joined_until, manner_of, pace_of
+from services.notifications.wording import long_day, words
+from shared.worker import today
+
+
+def timed(alert: Alert, preference: Preference | None, now: datetime, *, paced: bool, not_before: datetime | None = None) -> Alert:
+    """Say when a new alert leaves, whether it waits for a digest, and whether somebody must say that it was seen.
+
+    :param not_before: until then it waits for further edits.
+    """
+    manner = _manner(alert, preference, now)
+    alert.wants_acknowledgement = manner.acknowledged
+    alert.due_at = now
+    if paced:
+        alert.pace = pace_of(manner, alert.channel)
+        alert.due_at = goes_at(manner, alert.channel, habits_of(preference, today(now)), not_before or now)
+        if manner.off and alert.status in ("pending", "failed"):
+            alert.status, alert.reason = "withdrawn", f"The reader has switched off alerts of the kind {words(alert.kind)}."
+    alert.first_due_at = alert.due_at
+    return alert
+
+
+def retimed(alert: Alert, preference: Preference | None, now: datetime, *, paced: bool) -> None:
+    """Say it anew for an alert that waits: for a contact that has come, or by choices that have changed."""
+    if not paced:
+        return
+    manner = _manner(alert, preference, now)
+    alert.pace = pace_of(manner, alert.channel)
+    joined = joined_until(alert.created_at) if alert.kind == "placement-change" else now
+    alert.due_at = goes_at(manner, alert.channel, habits_of(preference, today(now)), max(now, joined))
+    if manner.off:
+        alert.status, alert.reason = "withdrawn", f"The reader has switched off alerts of the kind {words(alert.kind)}."
+
+
+def marked_as_late(alert: Alert, now: datetime) -> None:
+    """Let the message say when it was first due, if that is over: its reader could not be reached then."""
+    if alert.first_due_at is not None and alert.first_due_at < now:
+        alert.values = {**alert.values, "first_due": long_day(today(alert.first_due_at))}
+
+
+def _manner(alert: Alert, preference: Preference | None, now: datetime) -> Manner:
+    day = today(now)
+    return chosen(manner_of(alert.kind, alert.role, day, _special(alert, day)), alert.kind, preference)
+
+
+def _special(alert: Alert, day: date) -> Mapping[str, Any]:
+    """What the policy asks about this alert beside its kind and its reader."""
+    values = alert.values
+    if alert.kind.startswith("placement-"):
+        return {"days_to_start": (date.fromisoformat(values["start_on"]) - day).days} if "start_on" in values else {}
+    if alert.kind == "deadline-missed":
+        return {"own_fault": values["reader"] == values["owner"] == values["caused_by"]}
+    return {}
