@@ -14,7 +14,16 @@ from sqlalchemy.orm import Session
 from services.deadlines import decisions
 from services.deadlines.models import AlertReceipt, Deadline, Document, Placement
 from shared.decisions import store_all
-from shared.events import AlertFailed, AlertSent, DocumentIssued, Event, PlacementUpdated, PlacementWithdrawn
+from shared.events import (
+    AlertAcknowledged,
+    AlertBounced,
+    AlertFailed,
+    AlertSent,
+    DocumentIssued,
+    Event,
+    PlacementUpdated,
+    PlacementWithdrawn,
+)
 from shared.policies import load_policies
 from shared.wire import Message
 from shared.worker import Handler, Say, today
@@ -50,7 +59,7 @@ def read(session: Session, messages: Sequence[Message]) -> Known:
     """What a batch needs, in four queries."""
     events = [message.data for message in messages]
     placements = {event.placement_id for event in events if isinstance(event, PlacementUpdated | PlacementWithdrawn | DocumentIssued)}
-    return Known(session, placements, {event.alert_key for event in events if isinstance(event, AlertSent | AlertFailed)})
+    return Known(session, placements, {event.alert_key for event in events if isinstance(event, AlertEvent)})
 
 
 def placement_updated(known: Known, message: Message, now: datetime) -> Iterable[Say]:
@@ -74,21 +83,38 @@ def document_issued(known: Known, message: Message, now: datetime) -> Iterable[S
     return decisions.document_issued(known.files[event.placement_id], event)
 
 
+AlertEvent = AlertSent | AlertFailed | AlertBounced | AlertAcknowledged
+OUTCOMES = ("failed", "sent", "bounced", "acknowledged")
+"""What can become of an alert, each of which stands over those before it, whatever is heard late."""
+
+
 def alert_settled(known: Known, message: Message, now: datetime) -> Iterable[Say]:
-    """An alert went out or could not: kept as evidence beside what it was about."""
+    """An alert went out, could not, came back, or was seen: kept as evidence beside what it was about."""
     event = message.data
-    assert isinstance(event, AlertSent | AlertFailed)
+    assert isinstance(event, AlertEvent)
     if not event.kind.startswith(("placement-", "deadline-")):
         return ()  # about a concern or a decision: none of this service's business
-    status, detail = ("sent", event.sent_at.isoformat()) if isinstance(event, AlertSent) else ("failed", event.reason)
+    status, detail = _outcome(event)
     receipt = known.receipts.get(event.alert_key)
     if receipt is None:
         known.receipts[event.alert_key] = AlertReceipt(
             event.alert_key, event.regarding, event.kind, event.recipient_id or "", event.channel, status, detail
         )
-    elif receipt.status != "sent":  # an alert that went out stays so, whatever is heard late
+    elif OUTCOMES.index(receipt.status) < OUTCOMES.index(status) or receipt.status == status == "failed":
         receipt.recipient_id, receipt.status, receipt.detail = event.recipient_id or "", status, detail
     return ()
+
+
+def _outcome(event: AlertEvent) -> tuple[str, str]:
+    """What became of an alert, and when or why."""
+    match event:
+        case AlertSent():
+            return "sent", event.sent_at.isoformat()
+        case AlertBounced():
+            return "bounced", f"{event.bounced_at.isoformat()}: {event.reason}"
+        case AlertAcknowledged():
+            return "acknowledged", event.acknowledged_at.isoformat()
+    return "failed", event.reason
 
 
 CONSUMERS: Mapping[type[Event], Handler] = {
@@ -97,4 +123,6 @@ CONSUMERS: Mapping[type[Event], Handler] = {
     DocumentIssued: document_issued,
     AlertSent: alert_settled,
     AlertFailed: alert_settled,
+    AlertBounced: alert_settled,
+    AlertAcknowledged: alert_settled,
 }

@@ -398,8 +398,9 @@ def waits_for(alert: Alert, recipient: Recipient) -> bool:
 
 def came_back(alert: Alert, recipient: Recipient) -> bool:
     """Whether an alert did not arrive at this contact's old address, and was not sent again or replaced yet."""
-    new_address = recipient.email and alert.channel == "email" and recipient.email != alert.address
-    return alert.status == "bounced" and alert.recipient_id == recipient.recipient_id and bool(new_address) and "again" not in alert.values
+    new_address = bool(recipient.email) and alert.channel == "email" and recipient.email != alert.address
+    ours = alert.status == "bounced" and alert.recipient_id == recipient.recipient_id
+    return ours and new_address and alert.kind != "digest" and "again" not in alert.values  # the members of a digest go again, not it
 
 
 def sent_again(alert: Alert, recipient: Recipient, now: datetime) -> Alert:

@@ -46,7 +46,7 @@ class Process:
         """Start it and wait until it is ready, or has died on its crash point."""
         self.port = self.port or free_port()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TRIPARTITE_")}
-        environment |= {"TRIPARTITE_TODAY": self.today, "TRIPARTITE_CRASHPOINT": self.crashpoint}
+        environment |= {"TRIPARTITE_TODAY": self.today, "TRIPARTITE_PACE": "immediate", "TRIPARTITE_CRASHPOINT": self.crashpoint}
         command = [sys.executable, "-m", "services", "serve", "--port", str(self.port), "--data", str(self.data)]
         log = (self.data.parent / f"{self.data.name}.log").open("ab")
         with log:
