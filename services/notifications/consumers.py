@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from services.notifications import decisions
 from services.notifications.decisions import Contacts, News
 from services.notifications.models import MATERIAL, Alert, Placement, Preference, Recipient, placement_of
-from services.notifications.timing import marked_as_late, retimed
+from services.notifications.timing import is_late, marked_as_late, retimed
 from shared.decisions import store_all
 from shared.events import (
     AlertFailed,
@@ -164,7 +164,7 @@ def recipient_updated(known: Known, message: Message, now: datetime) -> Iterable
     for alert in waits:
         _readdress(known, alert, now)
     for alert in again:
-        marked_as_late(alert, now)
+        marked_as_late(alert)
     changed = [alert for alert, (_, reason, _) in zip(waits, before, strict=True) if alert.status == "failed" and alert.reason != reason]
     return [Say(failed(alert)) for alert in changed]
 
@@ -173,8 +173,8 @@ def _readdress(known: Known, alert: Alert, now: datetime) -> None:
     """Address an alert that waits; it leaves at the pace of whoever is to have it now, and says if that is late."""
     status, reader = alert.status, alert.recipient_id
     decisions.address(alert, known.contacts)
-    if alert.status == "pending" and status == "failed":
-        marked_as_late(alert, now)
+    if alert.status == "pending" and status == "failed" and is_late(alert, now):
+        marked_as_late(alert)
     if alert.status == "pending" and (status, reader) != ("pending", alert.recipient_id):
         retimed(alert, known.contacts.preferences.get(alert.recipient_id), now, paced=known.contacts.paced)
 

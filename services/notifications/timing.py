@@ -5,7 +5,7 @@ In a rehearsal (``paced`` is False, TRIPARTITE_PACE=immediate) everything is due
 """
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from services.notifications.models import Alert, Preference
@@ -43,10 +43,19 @@ def retimed(alert: Alert, preference: Preference | None, now: datetime, *, paced
         alert.status, alert.reason = "withdrawn", f"The reader has switched off alerts of the kind {words(alert.kind)}."
 
 
-def marked_as_late(alert: Alert, now: datetime) -> None:
-    """Let the message say when it was first due, if that is over: its reader could not be reached then."""
-    if alert.first_due_at is not None and alert.first_due_at < now:
-        alert.values = {**alert.values, "first_due": long_day(today(alert.first_due_at))}
+LATE_AFTER = timedelta(hours=1)
+"""What waited for its address for less than this is not late: contact and news often come in one go."""
+
+
+def is_late(alert: Alert, now: datetime) -> bool:
+    """Whether an alert that waited for an address should have left well before now."""
+    return alert.first_due_at is not None and alert.first_due_at + LATE_AFTER <= now
+
+
+def marked_as_late(alert: Alert) -> None:
+    """Let the message say when it was first due: its reader could not be reached then."""
+    assert alert.first_due_at is not None
+    alert.values = {**alert.values, "first_due": long_day(today(alert.first_due_at))}
 
 
 def _manner(alert: Alert, preference: Preference | None, now: datetime) -> Manner:
