@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from services.notifications import decisions
+from services.notifications import decisions, mending
 from services.notifications.decisions import Contacts, News
 from services.notifications.models import MATERIAL, Alert, Placement, Preference, Recipient, placement_of
 from services.notifications.timing import is_late, marked_as_late, retimed
@@ -158,7 +158,7 @@ def recipient_updated(known: Known, message: Message, now: datetime) -> Iterable
     for name in REACHED_BY:
         setattr(row, name, getattr(recipient_of(event), name))
     row.changed_by, row.changed_at = message.source, message.time
-    known.waiting += (again := [decisions.sent_again(alert, row, now) for alert in known.waiting if decisions.came_back(alert, row)])
+    known.waiting += (again := [mending.sent_again(alert, row, now) for alert in known.waiting if mending.came_back(alert, row)])
     waits = [alert for alert in known.waiting if decisions.waits_for(alert, row)]
     before = [(alert.status, alert.reason, alert.recipient_id) for alert in waits]
     for alert in waits:
@@ -186,7 +186,7 @@ def deadline_changed(known: Known, message: Message, now: datetime) -> Iterable[
     for alert in known.alerts.get(event.deadline_id, []):
         if decisions.outdated(alert, event):
             alert.status, alert.reason = "withdrawn", f"{event.type} was heard before this could be sent."
-        elif decisions.settled(alert, event):
+        elif alert.look_at is not None and decisions.moot(alert, event):
             alert.look_at, alert.escalation = None, f"not needed: {event.type} was heard"
     return []
 

@@ -300,7 +300,8 @@ def alerts_of(
         elif _was_last_told(news, thread):
             said = None
         if said is not None:
-            alert = address(_alert(said, _same_telling(said, news, telling, day), party, 1 + _tellings(thread), now), contacts)
+            number = 1 + max((alert.telling for alert in thread), default=0)
+            alert = address(_alert(said, _same_telling(said, news, telling, day), party, number, now), contacts)
             wait = joined_until(now) if said.edited else now
             timed(alert, contacts.preferences.get(alert.recipient_id), now, paced=contacts.paced, not_before=wait)
             edits.keep_time(alert, instead_of, now)
@@ -313,20 +314,10 @@ def _was_last_told(news: News, thread: Sequence[Alert]) -> bool:
     return last is not None and last.content == fingerprint(news.kind, news.content)
 
 
-def _tellings(thread: Sequence[Alert]) -> int:
-    return max((alert.telling for alert in thread), default=0)
-
-
 def _still_to_say(news: News, thread: Sequence[Alert], contacts: Contacts) -> News | None:
-    """What a party must still hear of a placement, by what it has heard: a cancellation, the whole of it, what is different, or nothing."""
     assert news.placement is not None
-    told = edits.told(thread, news.before or news.placement)
-    if news.kind == "placement-cancelled":
-        return None if told is None else news
-    if told is None:
-        return replace(news, kind="placement-notice")
-    different = changes(told, news.placement, contacts.called)
-    return replace(news, kind="placement-change", values={**news.values, "changes": different}) if different else None
+    still = edits.still_to_say(news.kind, thread, news.before or news.placement, news.placement, contacts.called)
+    return replace(news, kind=still.kind, values={**news.values, **still.values}) if still else None
 
 
 def _same_telling(said: News, news: News, telling: Telling, day: date) -> Telling:
@@ -396,45 +387,13 @@ def waits_for(alert: Alert, recipient: Recipient) -> bool:
     return alert.person == recipient.recipient_id if alert.person else alert.organisation in ("", recipient.organisation)
 
 
-def came_back(alert: Alert, recipient: Recipient) -> bool:
-    """Whether an alert did not arrive at this contact's old address, and was not sent again or replaced yet."""
-    new_address = bool(recipient.email) and alert.channel == "email" and recipient.email != alert.address
-    ours = alert.status == "bounced" and alert.recipient_id == recipient.recipient_id
-    return ours and new_address and alert.kind != "digest" and "again" not in alert.values  # the members of a digest go again, not it
-
-
-def sent_again(alert: Alert, recipient: Recipient, now: datetime) -> Alert:
-    """An alert that came back, once more for the new address: another alert, so that each of the two leaves once."""
-    key = fingerprint("again", alert.alert_key, recipient.email)
-    kept = ("kind", "regarding", "role", "organisation", "purpose", "person", "channel", "template", "topic", "content", "recipient_id")
-    again = Alert(
-        alert_key=key,
-        values={**alert.values},
-        telling=alert.telling + 1,
-        created_at=now,
-        due_at=now,
-        **{name: getattr(alert, name) for name in kept},
-    )
-    again.first_due_at, again.wants_acknowledgement = alert.first_due_at or alert.created_at, alert.wants_acknowledgement
-    alert.values = {**alert.values, "again": key}
-    again.address, again.status, again.reason = "", "failed", _CAME_BACK  # until it is addressed, with those that wait
-    return again
-
-
-_CAME_BACK = "It did not arrive at the address that was known."
-
-
 def outdated(alert: Alert, event: DeadlineEvent) -> bool:
     """Whether an alert about a deadline need not be said any more: met, withdrawn, missed after a reminder, or set to another day."""
-    return alert.status in ("pending", "failed", "bounced") and _moot(alert, event)
+    return alert.status in ("pending", "failed", "bounced") and moot(alert, event)
 
 
-def settled(alert: Alert, event: DeadlineEvent) -> bool:
-    """Whether nobody need say any more that an alert about a deadline was seen."""
-    return alert.look_at is not None and _moot(alert, event)
-
-
-def _moot(alert: Alert, event: DeadlineEvent) -> bool:
+def moot(alert: Alert, event: DeadlineEvent) -> bool:
+    """Whether an alert about a deadline, sent or not, is over with this event."""
     if isinstance(event, DeadlineSet):
         return bool(alert.values.get("due_on") != event.due.isoformat())
     return not (isinstance(event, DeadlineMissed) and alert.kind in ("deadline-missed", "escalation"))

@@ -7,9 +7,10 @@ make one notice, an edit that is taken back makes none, and a placement that cam
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.notifications.models import MATERIAL, Alert, Placement
+from services.notifications.wording import Naming, changes
 
 
 def as_told(placement: Placement) -> dict[str, str]:
@@ -39,6 +40,25 @@ def _remembered(told: Mapping[str, Any] | None, before: Placement) -> Placement:
         return before
     days = {name: date.fromisoformat(told[name]) for name in ("start_date", "end_date")}
     return Placement(placement_id=before.placement_id, **{**told, **days})
+
+
+class Still(NamedTuple):
+    """What a party must still hear: a kind of alert, and what its message says beside the placement."""
+
+    kind: str
+    values: Mapping[str, Any]
+
+
+def still_to_say(kind: str, thread: Sequence[Alert], before: Placement, now: Placement, named: Naming) -> Still | None:
+    """What news of this kind still means for a party, by what it has heard: its end, the whole placement, what is different, or nothing."""
+    known = told(thread, before)
+    if kind == "placement-cancelled":
+        return None if known is None else Still(kind, {})
+    if known is None:
+        return Still("placement-notice", {})
+    different = changes(known, now, named)
+    first = min(known.start_date, now.start_date)  # whoever expected the doctor tomorrow must hear of it today
+    return Still("placement-change", {"changes": different, "start_on": first.isoformat()}) if different else None
 
 
 def replaced(thread: Sequence[Alert]) -> list[Alert]:

@@ -201,6 +201,12 @@ def test_a_change_waits_an_hour_and_says_what_was_and_what_is(told: House) -> No
     ]
 
 
+def test_a_change_is_urgent_if_the_doctor_was_or_is_expected_soon(told: House) -> None:
+    told.wind(days=85, hours=11)
+    change = to("host-RXN-placements", told.hear(LATER))
+    assert change.due_at == told.now + timedelta(minutes=60), "five days before the old start, at nine in the evening"
+
+
 def test_edits_within_the_hour_make_one_notice_from_what_was_first_to_what_is_last(told: House) -> None:
     first = told.hear(replace(LATER, start_date=date(2027, 8, 11)))
     told.wind(minutes=30)
@@ -295,7 +301,7 @@ def test_in_the_end_everybody_knows_what_is_true_and_nobody_heard_the_same_twice
         else:
             assert isinstance(last, type(PLACEMENT))
             assert heard[-1].kind != "placement-cancelled"
-            assert heard[-1].values["start_on"] == last.start_date.isoformat()
+            assert heard[-1].values["placement"]["start_date"] == last.start_date.isoformat()
             assert heard[-1].values["grade"] == last.grade
         said = [(alert.kind == "placement-cancelled", alert.values["placement"]) for alert in heard]
         assert all(one != other for one, other in pairwise(said))
