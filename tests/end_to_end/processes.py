@@ -25,7 +25,20 @@ TABLES = {
     "notifications": ("placements", "recipients", "alerts", "inbox_messages", "decisions", "inbox_marks"),
     "responsibility": ("cases", "decisions", "inbox_marks"),
 }
-PASSING = {"attempts", "token", "leased_until", "heard_at", "said_at", "created_at", "sent_at", "received_at", "detail"}
+PASSING = {
+    "attempts",
+    "token",
+    "leased_until",
+    "heard_at",
+    "said_at",
+    "created_at",
+    "due_at",
+    "first_due_at",
+    "look_at",
+    "sent_at",
+    "received_at",
+    "detail",
+}
 """Columns that say how and at what moment things went, not what became of them."""
 
 
