@@ -17,6 +17,8 @@ CRASHPOINTS = (
     "clock.struck.uncommitted",
     "alert.claimed.unsent",
     "alert.sent.unmarked",
+    "alert.gathered.uncommitted",
+    "alert.escalated.uncommitted",
 )
 _armed, _, _times = os.environ.get("TRIPARTITE_CRASHPOINT", "").partition(":")
 if _armed and _armed not in CRASHPOINTS:

@@ -18,6 +18,7 @@ from services.notifications.models import Alert, Preference, Recipient
 from services.notifications.pace import number
 from services.notifications.timing import timed
 from services.notifications.wording import long_day
+from shared.crashpoints import crashpoint
 from shared.database import hold_if_free, transaction
 from shared.decisions import fingerprint
 from shared.errors import BeyondCalendar
@@ -60,6 +61,8 @@ def escalate(worker: Worker, now: datetime) -> int:
         added = [made for alert in rows if (made := _looked_at(session, alert, now, paced=worker.config.pace != "immediate"))]
         session.add_all(added)
         worker.say(session, [Say(failed(alert)) for alert in added if alert.status == "failed"], now)
+        if rows:
+            crashpoint("alert.escalated.uncommitted")
     return len(rows)
 
 

@@ -14,6 +14,7 @@ from services.notifications.digests import digest_of
 from services.notifications.letters import render
 from services.notifications.models import Alert, Preference, Recipient
 from services.notifications.pace import after_quiet, habits_of
+from shared.crashpoints import crashpoint
 from shared.database import hold_if_free, transaction
 from shared.worker import Say, Worker, today
 
@@ -39,6 +40,7 @@ def gather(worker: Worker, now: datetime) -> int:
                 alert.due_at = after_quiet(habits, now)
             return len(rows)
         _gathered(worker, session, rows, now)
+        crashpoint("alert.gathered.uncommitted")
     return len(rows)
 
 

@@ -24,8 +24,6 @@ NEEDS_NONE = {
     "shared/outbox.py:Relay._stored": "reads only",
     "shared/outbox.py:Relay._release": "gives back what the broker may have; a death before it is one at relay.published.unconfirmed",
     "shared/outbox.py:Relay.republish": "only at an embedded start, where a death leaves what the next start begins with",
-    "services/notifications/gathering.py:gather": "one transaction: before its end all wait as before, after it a digest waits",
-    "services/notifications/escalation.py:escalate": "one transaction: before its end it is still to be looked at, after it an alert waits",
     "services/notifications/senders/inbox.py:InboxSender.send": "stands between alert.claimed.unsent and alert.sent.unmarked",
     "services/notifications/senders/inbox.py:InboxSender.find": "reads only",
     "services/notifications/senders/delivery.py:claim": "deliver passes alert.claimed.unsent as soon as it returns",
