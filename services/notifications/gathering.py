@@ -13,13 +13,23 @@ from services.notifications.consumers import failed
 from services.notifications.digests import digest_of
 from services.notifications.letters import render
 from services.notifications.models import Alert, Preference, Recipient
-from services.notifications.pace import after_quiet, habits_of
+from services.notifications.timing import held_up
 from shared.crashpoints import crashpoint
 from shared.database import hold_if_free, transaction
-from shared.worker import Say, Worker, today
+from shared.worker import Say, Worker
 
 
 def gather(worker: Worker, now: datetime) -> int:
+    """Gather what contacts are to hear by now, one after the other, a batch of them at most; returns how many alerts that were."""
+    total = 0
+    for _ in range(worker.config.batch):
+        total += (done := gather_for_one(worker, now))
+        if not done:
+            break
+    return total
+
+
+def gather_for_one(worker: Worker, now: datetime) -> int:
     """Gather what one contact is to hear by now on one channel; returns how many alerts that were. A single one goes as itself."""
     waiting = (Alert.status == "pending") & (Alert.pace != "immediate") & (Alert.due_at <= now)
     whom = select(Alert.recipient_id, Alert.channel, Alert.address).where(waiting)
@@ -34,14 +44,19 @@ def gather(worker: Worker, now: datetime) -> int:
         rows = list(session.scalars(select(Alert).where(theirs).order_by(Alert.alert_key).with_for_update(skip_locked=True)))
         if len(rows) != count:
             return 0  # somebody is at work on one of them; all go together, the next time
-        habits = habits_of(session.get(Preference, found.recipient_id), today(now))
-        if habits.are_quiet(now):  # they were kept up until now
-            for alert in rows:
-                alert.due_at = after_quiet(habits, now)
+        preference = session.get(Preference, found.recipient_id)
+        if len([alert for alert in rows if held_up(alert, preference, now)]) == len(rows):
             return len(rows)
         _gathered(worker, session, rows, now)
         crashpoint("alert.gathered.uncommitted")
     return len(rows)
+
+
+def awake(session: Session, alerts: list[Alert], now: datetime) -> list[Alert]:
+    """Those of these alerts that may leave now; of the others, each waits for the end of its reader's quiet hours."""
+    wanted = select(Preference).where(Preference.recipient_id.in_({alert.recipient_id for alert in alerts}))
+    preferences = {preference.recipient_id: preference for preference in session.scalars(wanted)} if alerts else {}
+    return [alert for alert in alerts if not held_up(alert, preferences.get(alert.recipient_id), now)]
 
 
 def _gathered(worker: Worker, session: Session, rows: list[Alert], now: datetime) -> None:

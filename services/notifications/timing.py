@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from services.notifications.models import Alert, Preference
-from services.notifications.pace import Manner, chosen, goes_at, habits_of, joined_until, manner_of, pace_of
+from services.notifications.pace import QUIETED, Manner, after_quiet, chosen, goes_at, habits_of, joined_until, manner_of, pace_of
 from services.notifications.wording import long_day, words
 from shared.worker import today
 
@@ -56,6 +56,15 @@ def marked_as_late(alert: Alert) -> None:
     """Let the message say when it was first due: its reader could not be reached then."""
     assert alert.first_due_at is not None
     alert.values = {**alert.values, "first_due": long_day(today(alert.first_due_at))}
+
+
+def held_up(alert: Alert, preference: Preference | None, now: datetime) -> bool:
+    """Put an alert off that was kept up until quiet hours began (a channel was away, or all workers); says whether it was."""
+    habits = habits_of(preference, today(now))
+    if alert.channel != QUIETED or not habits.are_quiet(now) or _manner(alert, preference, now).urgent:
+        return False
+    alert.due_at = after_quiet(habits, now)
+    return True
 
 
 def _manner(alert: Alert, preference: Preference | None, now: datetime) -> Manner:

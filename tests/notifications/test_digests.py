@@ -52,6 +52,8 @@ SCHEDULES = a_recipient(
     escalates_to="second",
 )
 
+MISSED = DeadlineMissed(**DEADLINE, caused_by="host")
+
 
 class House:
     """A worker of notifications, and what it is told."""
@@ -176,6 +178,14 @@ def test_a_digest_that_was_held_up_until_the_night_waits_for_the_morning(house: 
     assert len(house.mails()) == 1
 
 
+def test_a_mail_that_was_held_up_until_the_night_waits_for_the_morning_unless_it_is_urgent(house: House) -> None:
+    house.hear(a_recipient(), MISSED, *arrivals(1), a_placement(trainee_id="t1"))
+    house.live(hours=13)
+    assert [alert.kind for alert in house.alerts(status="sent", channel="email")] == ["deadline-missed"]
+    house.live(hours=8)
+    assert "placement-notice" in {alert.kind for alert in house.alerts(status="sent", channel="email")}
+
+
 def test_one_that_cannot_be_worded_fails_alone(house: House) -> None:
     house.hear(*arrivals(3))
     with transaction(house.worker.engine) as session:
@@ -230,8 +240,6 @@ def test_several_workers_gather_and_send_each_digest_once(tmp_path: Path, databa
 
 
 # ---- acknowledgement and escalation ------------------------------------------------------------------------------
-
-MISSED = DeadlineMissed(**DEADLINE, caused_by="host")
 
 
 def test_nobody_acknowledged_so_the_second_contact_is_told_once(house: House) -> None:

@@ -17,6 +17,7 @@ from services.notifications.acknowledging import with_link
 from services.notifications.consumers import failed
 from services.notifications.digests import with_members
 from services.notifications.escalation import watched
+from services.notifications.gathering import awake
 from services.notifications.letters import render
 from services.notifications.models import Alert
 from shared.crashpoints import crashpoint
@@ -54,6 +55,7 @@ def claim(worker: Worker, token: str, now: datetime) -> tuple[list[Alert], int]:
         waiting = (Alert.status == "pending") & (Alert.due_at <= now) & (Alert.pace == "immediate")
         oldest = select(Alert).where(waiting).order_by(Alert.due_at, Alert.created_at, Alert.telling, Alert.alert_key)
         rows = list(session.scalars(oldest.limit(worker.config.batch).with_for_update(skip_locked=True)))
+        rows = awake(session, rows, now) if worker.config.pace != "immediate" else rows
         for alert in rows:
             with_link(alert, worker.config)
             _word(alert)
