@@ -45,9 +45,8 @@ def gather_for_one(worker: Worker, now: datetime) -> int:
         if len(rows) != count:
             return 0  # somebody is at work on one of them; all go together, the next time
         preference = session.get(Preference, found.recipient_id)
-        if len([alert for alert in rows if held_up(alert, preference, now)]) == len(rows):
-            return len(rows)
-        _gathered(worker, session, rows, now)
+        if free := [alert for alert in rows if not held_up(alert, preference, now)]:
+            _gathered(worker, session, free, now)
         crashpoint("alert.gathered.uncommitted")
     return len(rows)
 
