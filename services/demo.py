@@ -1,7 +1,8 @@
 """The main job: a rotation replayed day by day through all four services, and what it showed on one screen.
 
 The house is the real one (services/house.py): the same apps, databases, bus and workers; only the clock is wound by hand. Every day the
-clock strikes in the morning, what upstream said that day arrives, and the workers settle it.
+clock strikes in the morning and the digests leave an hour later; what upstream said that day arrives in the afternoon, and when no more
+edits of it can be joined, an hour after that, the changes leave.
 """
 
 import json
@@ -46,13 +47,18 @@ class Replay:
         waiting = sorted(self.arrivals)
         for number in range((self.start - self.first_day).days + 1):
             day = self.first_day + timedelta(days=number)
-            self.clock.set(day, time(7))
-            self.house.settle()
+            self._live_until(day, time(7))
+            self._live_until(day, time(8))
             self.clock.set(day, time(17))
             while waiting and waiting[0] <= day:
                 import_lines(iter(self.arrivals[waiting.pop(0)]), self._post, self.report, lambda _: None)
             self.house.settle()
+            self._live_until(day, time(18))
             yield day
+
+    def _live_until(self, day: date, at: time) -> None:
+        self.clock.set(day, at)
+        self.house.settle()
 
     def _post(self, path: str, objects: list[dict[str, Any]]) -> tuple[int, Any]:
         answer = self.client(path).post(path, json=objects)

@@ -1,6 +1,7 @@
 """What the HTTP handlers of all services share: the running service, strict JSON in, pages and once-only answers out.
 
-:func:`once` keeps the promise of ``Idempotency-Key``; :func:`listed` gives a list page by page, from a query and its key.
+:func:`once` keeps the promise of ``Idempotency-Key``; :func:`listed` gives a list page by page, from a query and its key;
+:func:`tagged` and :func:`must_match` let nobody overwrite what he has not seen (``ETag``, ``If-Match``).
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from sqlalchemy import Select, Text
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
 from shared.database import Base, UtcDateTime, transaction
-from shared.errors import ChangedMeanwhile, IdempotencyConflict, Refused
+from shared.errors import ChangedMeanwhile, IdempotencyConflict, NotSaidWhich, Refused
 from shared.policies.policy import Policy
 from shared.rules import Decision
 from shared.wire import parse_json
@@ -77,6 +78,41 @@ def answer_text(body: str, status: int, location: str = "") -> Response:
     return response
 
 
+def tagged(response: Response, state: object) -> Response:
+    """An answer that says which state of a thing it shows (``ETag``), so that a caller can change that state and no other."""
+    response.set_etag(str(state))
+    return response
+
+
+def if_matches(state: object) -> None:
+    """Refuse what was meant for another state of a thing; without ``If-Match`` any state will do.
+
+    :raises ChangedMeanwhile: the caller has seen another.
+    """
+    seen = request.if_match
+    if "If-Match" in request.headers and not seen.contains(str(state)):
+        raise ChangedMeanwhile(f"If-Match names a state that is no longer there; now it is {state}. Read it again, and decide anew.")
+
+
+def etag_of(body: Any) -> str:
+    """The ETag of a state, as it is shown."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def must_match(shown: Any) -> None:
+    """Hold the request's If-Match and If-None-Match against a state as it is shown now; None: there is nothing yet.
+
+    :raises NotSaidWhich: there is something, and the request does not say which version of it was read.
+    :raises ChangedMeanwhile: it says another one.
+    """
+    if shown is not None and "*" in request.if_none_match:
+        raise ChangedMeanwhile("It is there already; read it, and send its ETag as If-Match.")
+    if shown is not None and not request.if_match:
+        raise NotSaidWhich("Read it first, and send its ETag as If-Match, so that nobody's change is lost.")
+    if request.if_match and (shown is None or not request.if_match.contains(etag_of(shown))):
+        raise ChangedMeanwhile("It is not as you read it any more; read it again, and make your change of that.")
+
+
 def once(make: Callable[[Session], tuple[str, int, str]], now: datetime) -> Response:
     """Run ``make`` in a transaction; with an Idempotency-Key, once: the same key and body get the first answer again.
 
@@ -95,22 +131,6 @@ def once(make: Callable[[Session], tuple[str, int, str]], now: datetime) -> Resp
         if key:
             session.add(IdempotencyRow(key=key, request=asked, status=status, body=body, location=location, made_at=now))
     return answer_text(body, status, location)
-
-
-def tagged(response: Response, state: object) -> Response:
-    """An answer that says which state of a thing it shows (``ETag``), so that a caller can change that state and no other."""
-    response.set_etag(str(state))
-    return response
-
-
-def if_matches(state: object) -> None:
-    """Refuse what was meant for another state of a thing; without ``If-Match`` any state will do.
-
-    :raises ChangedMeanwhile: the caller has seen another.
-    """
-    seen = request.if_match
-    if "If-Match" in request.headers and not seen.contains(str(state)):
-        raise ChangedMeanwhile(f"If-Match names a state that is no longer there; now it is {state}. Read it again, and decide anew.")
 
 
 def listed(

@@ -12,6 +12,10 @@ TRIPARTITE_HEALTH_PORT       (none)                   port on which a worker ans
 TRIPARTITE_TODAY             (the clock)              a day to take for today, for rehearsals: ``2027-05-05``
 TRIPARTITE_BATCH             ``200``                  messages handled in one transaction, 1 to 1000
 TRIPARTITE_LEASE_SECONDS     ``30``                   how long a relay or a sender may hold what it has claimed
+TRIPARTITE_PACE              ``digests``              alerts wait for digests, quiet hours and further edits; ``immediate``, for
+                                                      rehearsals: each leaves at once
+TRIPARTITE_PUBLIC_URL        (none)                   where readers reach the services, ``https://…``: for links in mails
+TRIPARTITE_LINK_SECRET       (none)                   at least 32 characters, known to nobody: signs those links; without it mails have none
 ===========================  =======================  ==================================================================
 
 Of alerts that leave (services/notifications/senders):
@@ -81,6 +85,9 @@ class Config:
     webhook_secret: str = field(default="", repr=False)
     webhook_per_minute: int = 600
     webhook_private: bool = False
+    pace: str = "digests"
+    public_url: str = ""
+    link_secret: str = field(default="", repr=False)
 
     def database_of(self, service: str) -> str:
         """The SQLAlchemy URL of a service's own database."""
@@ -308,4 +315,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "webhook_secret": _secret(32),
     "webhook_per_minute": _between(10, 100_000),
     "webhook_private": _switch,
+    "pace": _one_of("digests", "immediate"),
+    "public_url": _url("http://", "https://"),
+    "link_secret": _secret(32),
 }

@@ -18,6 +18,8 @@ CRASHPOINTS = (
     "alert.claimed.unsent",
     "alert.sent.one",
     "alert.sent.unmarked",
+    "alert.gathered.uncommitted",
+    "alert.escalated.uncommitted",
 )
 _armed, _, _times = os.environ.get("TRIPARTITE_CRASHPOINT", "").partition(":")
 if _armed and _armed not in CRASHPOINTS:

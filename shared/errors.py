@@ -15,7 +15,8 @@
     │   ├── NotAllowed              401, the caller did not show the token that this needs
     │   ├── IdempotencyConflict     409, the key was used with another body
     │   ├── NotAsThingsStand        409, what is asked for makes no sense in the state that the thing is in
-    │   └── ChangedMeanwhile        412, If-Match names another state than the one that the thing is in
+    │   ├── ChangedMeanwhile        412, If-Match names another state than the one that the thing is in
+    │   └── NotSaidWhich            428, a change must say which version it was made of (If-Match)
     ├── DecisionError               the product itself is at fault; HTTP 500, counted, nothing is stored
     │   ├── EnginesDisagree         durable_rules and the evaluator gave different rules
     │   ├── EngineFailure           durable_rules could not be driven
@@ -141,6 +142,12 @@ class ChangedMeanwhile(Refused):
     """The caller has seen another state (``If-Match``) than the one that the thing is in."""
 
     status, title = 412, "Changed meanwhile"
+
+
+class NotSaidWhich(Refused):
+    """A change must say which version it was made of."""
+
+    status, title = 428, "If-Match is missing"
 
 
 class DecisionError(TripartiteError):

@@ -9,7 +9,7 @@ waits longer and longer while the database or the broker is away. Time is an arg
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
@@ -68,6 +68,7 @@ class Service:
     :param chores: what it does on its own in a round: (worker, now) -> how much was done.
     :param at_start: what it settles first after a crash, when it is the only process: (worker, now) -> how much was done.
     :param alone: events that change what every other event depends on: a batch with one of them is handled while no other batch is.
+    :param reads_by: for services that read differently by a setting: the settings -> its ``read``.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Service:
     chores: Sequence["Chore"] = ()
     at_start: "Chore | None" = None
     alone: tuple[type[Event], ...] = ()
+    reads_by: "Callable[[Config], Callable[[Session, Sequence[Message]], Known]] | None" = None
 
     @property
     def source(self) -> str:
@@ -121,6 +123,7 @@ class Worker:
     """One service at work. Its web process uses the same object, and never lets it :meth:`listen`."""
 
     def __init__(self, service: Service, config: Config, clock: Clock) -> None:
+        service = replace(service, read=service.reads_by(config)) if service.reads_by else service
         self.service, self.config, self.clock = service, config, clock
         self.engine: Engine = open_database(config.database_of(service.name))
         self._see_to_migrations()

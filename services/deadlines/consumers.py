@@ -15,6 +15,8 @@ from services.deadlines import decisions, governed
 from services.deadlines.models import AlertReceipt, Deadline, Document, Placement, Waiver
 from shared.decisions import store_all
 from shared.events import (
+    AlertAcknowledged,
+    AlertBounced,
     AlertFailed,
     AlertSent,
     ContractRecorded,
@@ -65,7 +67,7 @@ def read(session: Session, messages: Sequence[Message]) -> Known:
     """What a batch needs, in five queries (a few more, if it is about contracts or bodies)."""
     events = [message.data for message in messages]
     placements = {event.placement_id for event in events if isinstance(event, PlacementUpdated | PlacementWithdrawn | DocumentIssued)}
-    known = Known(session, placements, {event.alert_key for event in events if isinstance(event, AlertSent | AlertFailed)})
+    known = Known(session, placements, {event.alert_key for event in events if isinstance(event, AlertEvent)})
     known.governed = governed.read(session, events)
     return known
 
@@ -91,21 +93,38 @@ def document_issued(known: Known, message: Message, now: datetime) -> Iterable[S
     return decisions.document_issued(known.files[event.placement_id], event, message.source, message.time, now)
 
 
+AlertEvent = AlertSent | AlertFailed | AlertBounced | AlertAcknowledged
+OUTCOMES = ("failed", "sent", "bounced", "acknowledged")
+"""What can become of an alert, each of which stands over those before it, whatever is heard late."""
+
+
 def alert_settled(known: Known, message: Message, now: datetime) -> Iterable[Say]:
-    """An alert went out or could not: kept as evidence beside what it was about."""
+    """An alert went out, could not, came back, or was seen: kept as evidence beside what it was about."""
     event = message.data
-    assert isinstance(event, AlertSent | AlertFailed)
+    assert isinstance(event, AlertEvent)
     if not event.kind.startswith(("placement-", "deadline-", "milestone-")):
         return ()  # about a concern or a decision: none of this service's business
-    status, detail = ("sent", event.sent_at.isoformat()) if isinstance(event, AlertSent) else ("failed", event.reason)
+    status, detail = _outcome(event)
     receipt = known.receipts.get(event.alert_key)
     if receipt is None:
         known.receipts[event.alert_key] = AlertReceipt(
             event.alert_key, event.regarding, event.kind, event.recipient_id or "", event.channel, status, detail
         )
-    elif receipt.status != "sent":  # an alert that went out stays so, whatever is heard late
+    elif OUTCOMES.index(receipt.status) < OUTCOMES.index(status) or receipt.status == status == "failed":
         receipt.recipient_id, receipt.status, receipt.detail = event.recipient_id or "", status, detail
     return ()
+
+
+def _outcome(event: AlertEvent) -> tuple[str, str]:
+    """What became of an alert, and when or why."""
+    match event:
+        case AlertSent():
+            return "sent", event.sent_at.isoformat()
+        case AlertBounced():
+            return "bounced", f"{event.bounced_at.isoformat()}: {event.reason}"
+        case AlertAcknowledged():
+            return "acknowledged", event.acknowledged_at.isoformat()
+    return "failed", event.reason
 
 
 CONSUMERS: Mapping[type[Event], Handler] = {
@@ -114,6 +133,8 @@ CONSUMERS: Mapping[type[Event], Handler] = {
     DocumentIssued: document_issued,
     AlertSent: alert_settled,
     AlertFailed: alert_settled,
+    AlertBounced: alert_settled,
+    AlertAcknowledged: alert_settled,
     ContractRecorded: governed.contract_recorded,
     MeetingHeld: governed.meeting_held,
     ReportIssued: governed.report_issued,

@@ -19,10 +19,10 @@ from services.deadlines.governance import CHECKED, COUNTED, OWED, Unit
 from services.deadlines.governance_schemas import ContractSchema, MeetingSchema, MilestoneSchema, ReportSchema
 from services.deadlines.milestones import OPEN, STATES, meet
 from services.deadlines.models import AlertReceipt, Contract, GovernedYear, Meeting, Milestone, Report
-from shared.answers import answer, listed, narrowed, once, one_of, running, sent_json
+from shared.answers import answer, if_matches, listed, narrowed, once, one_of, running, sent_json, tagged
 from shared.database import hold, transaction
 from shared.decisions import DecisionRow
-from shared.errors import ChangedMeanwhile, NotAsThingsStand, Refused, UnknownResource
+from shared.errors import NotAsThingsStand, Refused, UnknownResource
 from shared.event_data import plain_text
 from shared.policies.facts import field_errors
 from shared.problems import pointed
@@ -96,7 +96,7 @@ def show_milestone(milestone_id: str) -> Response:
             raise UnknownResource(f"There is no milestone {milestone_id} here.")
         receipts = session.scalars(select(AlertReceipt).where(AlertReceipt.regarding == milestone_id).order_by(AlertReceipt.alert_key))
         alerts = [{"recipient": row.recipient_id, **{name: getattr(row, name) for name in SHOWN_OF_ALERTS}} for row in receipts]
-        return _tagged(answer({**_shown(MilestoneSchema().dump(milestone)), "alerts": alerts}), milestone.version)
+        return tagged(answer({**_shown(MilestoneSchema().dump(milestone)), "alerts": alerts}), milestone.version)
 
 
 class MetSchema(Schema):
@@ -129,7 +129,7 @@ def record_met(milestone_id: str) -> Response:
         return json.dumps(MilestoneSchema().dump(milestone), ensure_ascii=False), 200, ""
 
     found = once(make, now)
-    return _tagged(found, found.get_json()["version"])
+    return tagged(found, found.get_json()["version"])
 
 
 def _record(day: date) -> dict[str, Any]:
@@ -157,9 +157,7 @@ def _held(session: Session, milestone_id: str) -> Milestone:
         raise UnknownResource(f"There is no milestone {milestone_id} here.")
     hold(session, [regarding])
     milestone = session.get_one(Milestone, milestone_id)
-    wanted = request.headers.get("If-Match")
-    if wanted and wanted not in ("*", _tag(milestone.version)):
-        raise ChangedMeanwhile(f"The milestone {milestone_id} has changed: its ETag is now {_tag(milestone.version)}. Read it again.")
+    if_matches(milestone.version)
     return milestone
 
 
@@ -173,15 +171,6 @@ def _refuse_unless_open(milestone: Milestone) -> None:
     if milestone.state not in OPEN:
         since = f" on {milestone.met_on}, recorded by {milestone.recorded_by}" if milestone.state == "met" else f": {milestone.reason}"
         raise NotAsThingsStand(f"The milestone {milestone.milestone_id} is {milestone.state} already{since}.")
-
-
-def _tag(version: int) -> str:
-    return f'"{version}"'
-
-
-def _tagged(response: Response, version: int) -> Response:
-    response.headers["ETag"] = _tag(version)
-    return response
 
 
 # ---- governance --------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""HTTP in: alerts by state, one alert with its message, counts, a recipient, and somebody's in-app inbox.
+"""HTTP in: alerts by state, one alert with its message, its acknowledgement, counts, and somebody's in-app inbox.
 
 And what is said of alerts that have left: receipts of GOV.UK Notify, bounces, and what a person found out (receipts.py).
 """
@@ -7,6 +7,8 @@ import hmac
 import json
 import typing
 from collections.abc import Callable
+from html import escape
+from typing import Any
 
 import structlog
 from flask import Response, request
@@ -15,9 +17,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from services.notifications import receipts
+from services.notifications.acknowledging import LEFT, acknowledge, is_token_of, token_of
+from services.notifications.digests import echoed
+from services.notifications.escalation import watched
 from services.notifications.letters import MARK, again
-from services.notifications.models import Alert, Channel, InboxMessage, Recipient, Status
-from services.notifications.schemas import AlertSchema, ChannelSchema, InboxMessageSchema, RecipientSchema, SentAlertSchema
+from services.notifications.models import Alert, Channel, InboxMessage, Status
+from services.notifications.schemas import AlertSchema, ChannelSchema, InboxMessageSchema, SentAlertSchema
 from services.notifications.senders.states import review
 from shared.answers import answer, listed, narrowed, once, one_of, running, sent_json
 from shared.database import transaction
@@ -25,16 +30,25 @@ from shared.errors import NotAllowed, NotAsThingsStand, Refused, UnknownResource
 from shared.problems import problem
 
 log = structlog.get_logger()
+MOST_LETTERS = 200
 
 routes = Blueprint("notifications", __name__, description="Who has to hear of it, how, and did it reach them, exactly once")
 
 
 @routes.get("/alerts")
 def list_alerts() -> Response:
-    """Alerts by key: ``?status=``, ``?kind=``, ``?regarding=``, ``?recipient_id=``, ``?limit=``, ``?after=`` a key."""
+    """Alerts by key: ``?status=``, ``?kind=``, ``?regarding=``, ``?recipient_id=``, ``?digest=``, ``?limit=``, ``?after=`` a key.
+
+    ``?to_mend=true``: those that wait for a contact or an address, or came back from one; ``reason`` says what to do.
+    """
     one_of("status", typing.get_args(Status))
+    one_of("to_mend", ("true", "false"))
     parts = {"status": Alert.status, "kind": Alert.kind, "regarding": Alert.regarding, "recipient_id": Alert.recipient_id}
-    return listed(narrowed(select(Alert), **parts), Alert.alert_key, AlertSchema().dump)
+    wanted = narrowed(select(Alert), **parts, digest=Alert.digest)
+    if request.args.get("to_mend"):
+        to_mend = ((Alert.status == "failed") & (Alert.address == "")) | (Alert.status == "bounced")
+        wanted = wanted.where(to_mend if request.args["to_mend"] == "true" else ~to_mend)
+    return listed(wanted, Alert.alert_key, AlertSchema().dump)
 
 
 @routes.get("/alerts/counts")
@@ -50,7 +64,8 @@ def count_alerts() -> Response:
 @routes.get("/alerts/<alert_key>")
 def show_alert(alert_key: str) -> Response:
     """One alert, with its message as it went out."""
-    return answer(SentAlertSchema().dump(_alert(alert_key)))
+    with transaction(running().worker.engine) as session:
+        return answer(SentAlertSchema().dump(_alert(session, alert_key)))
 
 
 @routes.get("/alerts/<alert_key>/message")
@@ -59,7 +74,8 @@ def show_message(alert_key: str) -> Response:
 
     As JSON, or with ``Accept: text/plain`` as the reader sees it; then the header ``Tripartite-As-Kept`` says the same as ``as_kept``.
     """
-    alert = _alert(alert_key)
+    with transaction(running().worker.engine) as session:
+        alert = _alert(session, alert_key)
     try:
         letter, as_kept = again(alert)
     except Exception as error:  # whatever is wrong with what is stored, it is not the caller's mistake
@@ -73,22 +89,77 @@ def show_message(alert_key: str) -> Response:
     return answer({"alert_key": alert_key, "template": alert.template, **vars(letter), "as_kept": as_kept})
 
 
-def _alert(alert_key: str) -> Alert:
+@routes.get("/alerts/<alert_key>/acknowledgement")
+def show_acknowledgement(alert_key: str) -> Response:
+    """What would be acknowledged, and whether it was; following a link acknowledges nothing. In a browser: with a button."""
     with transaction(running().worker.engine) as session:
-        row = session.get(Alert, alert_key)
+        row = _seen_by_link(session, alert_key, request.args.get("token", ""))
+    wants_page = request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
+    return _page(row) if wants_page else answer(_acknowledged(row))
+
+
+@routes.post("/alerts/<alert_key>/acknowledgement")
+def acknowledge_alert(alert_key: str) -> Response:
+    """Say that an alert was seen: ``{"by": "…"}``, or by the form that a mail's link shows. The first answer stands, whoever asks again."""
+    token = request.form.get("token") or request.args.get("token", "")
+    by = "" if token else _who_acknowledges()
+    now = running().now()
+    with transaction(running().worker.engine) as session:
+        row = _seen_by_link(session, alert_key, token) if token else _alert(session, alert_key)
+        if row.status not in LEFT:
+            raise NotAsThingsStand(f"The alert {alert_key} is {row.status}: nobody can have seen it.")
+        said = acknowledge(session, row, by or f"{row.recipient_id}, by the link in the mail", now)
+        running().worker.say(session, said, now)
+    return _page(row) if request.mimetype == "application/x-www-form-urlencoded" else answer(_acknowledged(row))
+
+
+def _alert(session: Session, alert_key: str) -> Alert:
+    """The alert of a key, held until the transaction ends."""
+    row = session.get(Alert, alert_key, with_for_update=True)
     if row is None:
         raise UnknownResource(f"There is no alert {alert_key} here.")
     return row
 
 
-@routes.get("/recipients/<recipient_id>")
-def show_recipient(recipient_id: str) -> Response:
-    """How somebody is reached."""
-    with transaction(running().worker.engine) as session:
-        row = session.get(Recipient, recipient_id)
-    if row is None:
-        raise UnknownResource(f"No recipient {recipient_id} was heard of here.")
-    return answer(RecipientSchema().dump(row))
+def _seen_by_link(session: Session, alert_key: str, token: str) -> Alert:
+    """The alert whose link somebody has.
+
+    :raises UnknownResource: the token is not that of this alert.
+    """
+    if not is_token_of(token, alert_key, running().worker.config):
+        raise UnknownResource("This link is not good. Take it from the message as it came, whole.")
+    return _alert(session, alert_key)
+
+
+def _who_acknowledges() -> str:
+    body = sent_json()
+    by = body.get("by") if isinstance(body, dict) else None
+    if not isinstance(by, str) or not by.strip() or len(by) > MOST_LETTERS or not by.isprintable():
+        raise Refused("Nothing was acknowledged.", {"by": f"must say who has seen it, in at most {MOST_LETTERS} letters."})
+    return by.strip()
+
+
+def _acknowledged(row: Alert) -> dict[str, Any]:
+    at = row.acknowledged_at
+    return {
+        "alert_key": row.alert_key,
+        "subject": row.subject,
+        "acknowledged_at": at.isoformat() if at else None,
+        "acknowledged_by": row.acknowledged_by,
+    }
+
+
+def _page(row: Alert) -> Response:
+    """What a reader sees who follows the link of a mail."""
+    token = token_of(row.alert_key, running().worker.config)
+    button = f'<form method="post"><input type="hidden" name="token" value="{token}"><button>I have seen this</button></form>'
+    done = "<p>Thank you. It is noted that you have seen this message.</p>" if row.acknowledged_at else button
+    text = f'<!doctype html><html lang="en"><title>Tripartite</title><main><h1>{escape(row.subject)}</h1>{done}</main></html>'
+    response = Response(text, content_type="text/html; charset=utf-8")
+    response.headers.update(
+        {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "Content-Security-Policy": "default-src 'none'"}
+    )
+    return response
 
 
 @routes.get("/inbox")
@@ -125,15 +196,14 @@ def review_alert(alert_key: str) -> Response:
     now = running().now()
 
     def make(session: Session) -> tuple[str, int, str]:
-        alert = session.scalars(select(Alert).where(Alert.alert_key == alert_key).with_for_update()).one_or_none()
-        if alert is None:
-            raise UnknownResource(f"There is no alert {alert_key} here.")
+        alert = _alert(session, alert_key)
         said = review(alert, sent=bool(sent), by=str(by).strip(), now=now)
         if said is None:
             raise NotAsThingsStand(
                 f"The alert is {alert.status}; only what needs review, or was refused by its provider, is settled by a person."
             )
-        running().worker.say(session, said, now)
+        watched([alert], now)
+        running().worker.say(session, echoed(session, alert, said), now)
         return json.dumps(SentAlertSchema().dump(alert), ensure_ascii=False), 200, ""
 
     return once(make, now)
@@ -163,5 +233,7 @@ def _take(token: str, setting: str, read: Callable[[], receipts.Receipt]) -> Res
         if alert is None:
             raise UnknownResource("There is no alert with this reference here.")
         said = receipts.apply(alert, receipt, now)
-        running().worker.say(session, said or [], now)
+        if said:
+            watched([alert], now)
+            running().worker.say(session, echoed(session, alert, said), now)
     return answer({"alert_key": alert.alert_key, "applied": said is not None, "status": alert.status, "receipt": alert.receipt})

@@ -8,10 +8,11 @@ from typing import Any
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from services.notifications import decisions
+from services.notifications import decisions, mending
 from services.notifications.decisions import Contacts, News
 from services.notifications.milestones import milestone_news
-from services.notifications.models import MATERIAL, Alert, Placement, Recipient, placement_of
+from services.notifications.models import MATERIAL, Alert, Placement, Preference, Recipient, placement_of
+from services.notifications.timing import is_late, marked_as_late, retimed
 from shared.decisions import store_all
 from shared.events import (
     AlertFailed,
@@ -20,6 +21,7 @@ from shared.events import (
     DeadlineMet,
     DeadlineMissed,
     DeadlineSet,
+    DeadlineWaived,
     DeadlineWithdrawn,
     Event,
     MilestoneApproaching,
@@ -68,13 +70,16 @@ class Known:
 
     def tell(self, news: News, now: datetime) -> Iterable[Say]:
         """Decide who is told, and add the alerts; those that nobody can get are said to have failed."""
-        decision, tellings = decisions.who_is_told(news, today(now))
+        day = today(now)
+        _, tellings = decisions.who_is_told(news, day)
         about = self.alerts.setdefault(news.regarding, [])
-        added = decisions.alerts_of(news, tellings, self.contacts, about, now)
+        added = []
+        for alert, said in decisions.alerts_of(news, tellings, self.contacts, about, now, day):
+            decision, _ = decisions.who_is_told(said, day)
+            self.taken[decision.id] = decision
+            added.append(alert)
         about += added
         self.waiting += added
-        if added:
-            self.taken[decision.id] = decision
         return [Say(failed(alert)) for alert in added if alert.status == "failed"]
 
 
@@ -90,8 +95,11 @@ def failed(alert: Alert) -> AlertFailed:
     )
 
 
-def read(session: Session, messages: Sequence[Message]) -> Known:
-    """What this batch needs, in four queries."""
+def read(session: Session, messages: Sequence[Message], *, paced: bool = True) -> Known:
+    """What this batch needs, in five queries.
+
+    :param paced: False in a rehearsal, in which every alert is due at once (TRIPARTITE_PACE=immediate).
+    """
     events = [message.data for message in messages]
     subjects = {event.subject for event in events if not isinstance(event, RecipientUpdated)}
     heard = [event for event in events if isinstance(event, RecipientUpdated)]
@@ -100,10 +108,11 @@ def read(session: Session, messages: Sequence[Message]) -> Known:
     people = {str(event.trainee_id) for event in events if isinstance(event, PlacementUpdated | DeadlineEvent)}
     people |= {placement.trainee_id for placement in placements.values()} | {event.recipient_id for event in heard}
     contacts = session.scalars(select(Recipient).where((Recipient.role != "trainee") | Recipient.recipient_id.in_(people)))
+    preferences = session.scalars(select(Preference))
     alerts: dict[str, list[Alert]] = {}
     for alert in session.scalars(select(Alert).where(Alert.regarding.in_(subjects)).with_for_update()):
         alerts.setdefault(alert.regarding, []).append(alert)
-    return Known(session, placements, Contacts(contacts), alerts, _waiting(session, heard))
+    return Known(session, placements, Contacts(contacts, preferences, paced=paced), alerts, _waiting(session, heard))
 
 
 def _waiting(session: Session, heard: Sequence[RecipientUpdated]) -> list[Alert]:
@@ -114,7 +123,7 @@ def _waiting(session: Session, heard: Sequence[RecipientUpdated]) -> list[Alert]
         Alert.person.in_({event.recipient_id for event in heard}),
         and_(Alert.person == "", Alert.role.in_({event.role for event in heard})),
     )
-    return list(session.scalars(select(Alert).where(Alert.status.in_(("pending", "failed")), theirs).with_for_update()))
+    return list(session.scalars(select(Alert).where(Alert.status.in_(("pending", "failed", "bounced")), theirs).with_for_update()))
 
 
 # ---- handlers ----------------------------------------------------------------------------------------------------
@@ -152,16 +161,29 @@ def recipient_updated(known: Known, message: Message, now: datetime) -> Iterable
     """Remember how to reach this contact; alerts that waited for it, or that have not left yet, are addressed again."""
     event = message.data
     assert isinstance(event, RecipientUpdated)
-    contact = Recipient(event.recipient_id, event.role, event.organisation, event.purpose, event.name.strip(), event.email or None)
-    contact.webhook, contact.escalates_to = event.webhook or None, event.escalates_to
-    row = known.contacts.by_id.setdefault(event.recipient_id, contact)
-    for name in ("role", "organisation", "purpose", "name", "email", "webhook", "escalates_to"):
-        setattr(row, name, getattr(contact, name))
-    again = [alert for alert in known.waiting if decisions.waits_for(alert, row)]
-    before = [alert.reason for alert in again]
+    row = known.contacts.by_id.setdefault(event.recipient_id, recipient_of(event))
+    for name in REACHED_BY:
+        setattr(row, name, getattr(recipient_of(event), name))
+    row.changed_by, row.changed_at = message.source, message.time
+    known.waiting += (again := [mending.sent_again(alert, row, now) for alert in known.waiting if mending.came_back(alert, row)])
+    waits = [alert for alert in known.waiting if decisions.waits_for(alert, row)]
+    before = [(alert.status, alert.reason, alert.recipient_id) for alert in waits]
+    for alert in waits:
+        _readdress(known, alert, now)
     for alert in again:
-        decisions.address(alert, known.contacts)
-    return [Say(failed(alert)) for alert, reason in zip(again, before, strict=True) if alert.reason and alert.reason != reason]
+        marked_as_late(alert)
+    changed = [alert for alert, (_, reason, _) in zip(waits, before, strict=True) if alert.status == "failed" and alert.reason != reason]
+    return [Say(failed(alert)) for alert in changed]
+
+
+def _readdress(known: Known, alert: Alert, now: datetime) -> None:
+    """Address an alert that waits; it leaves at the pace of whoever is to have it now, and says if that is late."""
+    status, reader = alert.status, alert.recipient_id
+    decisions.address(alert, known.contacts)
+    if alert.status == "pending" and status == "failed" and is_late(alert, now):
+        marked_as_late(alert)
+    if alert.status == "pending" and (status, reader) != ("pending", alert.recipient_id):
+        retimed(alert, known.contacts.preferences.get(alert.recipient_id), now, paced=known.contacts.paced)
 
 
 def deadline_changed(known: Known, message: Message, now: datetime) -> Iterable[Say]:
@@ -171,6 +193,8 @@ def deadline_changed(known: Known, message: Message, now: datetime) -> Iterable[
     for alert in known.alerts.get(event.deadline_id, []):
         if decisions.outdated(alert, event):
             alert.status, alert.reason = "withdrawn", f"{event.type} was heard before this could be sent."
+        elif alert.look_at is not None and decisions.moot(alert, event):
+            alert.look_at, alert.escalation = None, f"not needed: {event.type} was heard"
     return []
 
 
@@ -235,6 +259,16 @@ def post_move_decided(known: Known, message: Message, now: datetime) -> Iterable
     return known.tell(decisions.post_move_decided(event), now)
 
 
+REACHED_BY = ("role", "organisation", "purpose", "name", "email", "webhook", "escalates_to")
+"""The fields of a contact that say who it is for and how it is reached."""
+
+
+def recipient_of(event: RecipientUpdated) -> Recipient:
+    """The contact as an event has it."""
+    parts = {name: getattr(event, name) for name in REACHED_BY}
+    return Recipient(recipient_id=event.recipient_id, **{**parts, "name": event.name.strip(), "email": event.email or None})
+
+
 CONSUMERS: Mapping[type[Event], Handler] = {
     PlacementUpdated: placement_updated,
     PlacementWithdrawn: placement_withdrawn,
@@ -251,5 +285,6 @@ CONSUMERS: Mapping[type[Event], Handler] = {
     MilestoneMet: milestone_changed,
     MilestoneMissed: milestone_missed,
     MilestoneWithdrawn: milestone_changed,
+    DeadlineWaived: deadline_changed,
     ResponsibilityAssigned: responsibility_assigned,
 }

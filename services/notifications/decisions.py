@@ -6,6 +6,8 @@ Read from the top:
 2. :func:`who_is_told`, what the policy says of it;
 3. :func:`alerts_of`, one alert for each party and channel, unless the last thing this party heard was just that;
 4. :class:`Contacts` and :func:`address`, who that party is by what is known now; :func:`outdated`, what need no longer be said.
+
+When an alert leaves is said by timing.py, and how edits of a placement are joined by edits.py.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,8 +16,11 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 
+from services.notifications import edits
 from services.notifications.letters import newest
-from services.notifications.models import Alert, Placement, Recipient, placement_of
+from services.notifications.models import Alert, Placement, Preference, Recipient, placement_of
+from services.notifications.pace import joined_until
+from services.notifications.timing import timed
 from services.notifications.wording import changes, core, long_day, organisation, reading_as, terms, words
 from shared.decisions import fingerprint, standing
 from shared.errors import TripartiteError
@@ -58,6 +63,8 @@ class News:
 
     :param facts: what the policy is told beside the event.
     :param topic: parts several strands of news about one subject, each with its own last word.
+    :param placement: the placement as it now is, if the news is about one; ``before`` as it was last told.
+    :param edited: somebody is at work on it, and may not be done yet.
     """
 
     kind: str
@@ -67,17 +74,25 @@ class News:
     content: object
     facts: Mapping[str, str] = field(default_factory=dict)
     topic: str = ""
+    placement: Placement | None = None
+    before: Placement | None = None
+    edited: bool = False
 
 
 class Contacts:
-    """Whom one can reach."""
+    """Whom one can reach, and how they want to be told.
 
-    def __init__(self, recipients: Iterable[Recipient]) -> None:
+    :param paced: False in a rehearsal, in which every alert is due at once and no edit waits for another.
+    """
+
+    def __init__(self, recipients: Iterable[Recipient], preferences: Iterable[Preference] = (), *, paced: bool = True) -> None:
         self.by_id = {recipient.recipient_id: recipient for recipient in recipients}
+        self.preferences = {preference.recipient_id: preference for preference in preferences}
+        self.paced = paced
 
     def find(self, role: str, party: Party, purpose: str) -> Recipient | None:
         """The contact of that party for that purpose, else its contact for any."""
-        if role == "trainee":
+        if role == "trainee" or party.person:
             person = self.by_id.get(party.person)
             return person if person and person.role == role else None
         fitting = [found for found in self.by_id.values() if found.role == role and party.organisation in ("", found.organisation)]
@@ -108,7 +123,7 @@ def placement_updated(was: Placement | None, event: PlacementUpdated, contacts: 
         _placement_news("placement-notice", now, moved, contacts),
         _placement_news("placement-change", now, stayed, contacts, changes=different),
     ]
-    return [news for news in said if news.parties]
+    return [replace(news, before=was, edited=True) for news in said if news.parties]
 
 
 def placement_withdrawn(was: Placement | None, event: PlacementWithdrawn, contacts: Contacts) -> list[News]:
@@ -124,8 +139,15 @@ def _placement_news(kind: str, placement: Placement, roles: Iterable[str], conta
         kind=kind,
         regarding=placement.placement_id,
         parties={role: Party(person=id_) if role == "trainee" else Party(id_) for role, id_ in who.items()},
-        values={**terms(placement, contacts.called), "placement_id": placement.placement_id, **more},
+        values={
+            **terms(placement, contacts.called),
+            "placement_id": placement.placement_id,
+            "placement": edits.as_told(placement),
+            "start_on": placement.start_date.isoformat(),
+            **more,
+        },
         content=core(placement),
+        placement=placement,
     )
 
 
@@ -260,20 +282,32 @@ def _why(decision: Decision, rule: Rule) -> dict[str, Any]:
 # ---- alerts ------------------------------------------------------------------------------------------------------
 
 
-def alerts_of(news: News, tellings: Iterable[Telling], contacts: Contacts, about: Sequence[Alert], now: datetime) -> list[Alert]:
-    """The alerts to add.
+def alerts_of(
+    news: News, tellings: Iterable[Telling], contacts: Contacts, about: Sequence[Alert], now: datetime, day: date
+) -> list[tuple[Alert, News]]:
+    """The alerts to add, each with the news that it says: for a party that has heard less than others that may be another kind.
 
     :param about: the alerts there are about the same subject.
+    :param day: the day in England, as at which the policy is asked.
     """
-    content = fingerprint(news.kind, news.content)
     added = []
     for telling in channelled(tellings, news, contacts):
         party = news.parties[telling.role]
         thread = [alert for alert in about if _in_thread(alert, news, telling, party)]
-        last = max((alert for alert in thread if alert.status != "withdrawn"), key=lambda alert: alert.telling, default=None)
-        if last is None or last.content != content:
+        instead_of: list[Alert] = []
+        said: News | None = news
+        if contacts.paced and news.placement is not None:
+            instead_of = edits.replaced(thread)
+            said = _still_to_say(news, thread, contacts)
+        elif _was_last_told(news, thread):
+            said = None
+        if said is not None:
             number = 1 + max((alert.telling for alert in thread), default=0)
-            added.append(address(_alert(news, telling, party, content, number, now), contacts))
+            alert = address(_alert(said, _same_telling(said, news, telling, day), party, number, now), contacts)
+            wait = joined_until(now) if said.edited else now
+            timed(alert, contacts.preferences.get(alert.recipient_id), now, paced=contacts.paced, not_before=wait)
+            edits.keep_time(alert, instead_of, now)
+            added.append((alert, said))
     return added
 
 
@@ -290,13 +324,34 @@ def channelled(tellings: Iterable[Telling], news: News, contacts: Contacts) -> I
             yield replace(telling, channel="webhook")
 
 
+def _was_last_told(news: News, thread: Sequence[Alert]) -> bool:
+    last = max((alert for alert in thread if alert.status != "withdrawn"), key=lambda alert: alert.telling, default=None)
+    return last is not None and last.content == fingerprint(news.kind, news.content)
+
+
+def _still_to_say(news: News, thread: Sequence[Alert], contacts: Contacts) -> News | None:
+    assert news.placement is not None
+    still = edits.still_to_say(news.kind, thread, news.before or news.placement, news.placement, contacts.called)
+    return replace(news, kind=still.kind, values={**news.values, **still.values}) if still else None
+
+
+def _same_telling(said: News, news: News, telling: Telling, day: date) -> Telling:
+    """What the policy says of the same party and channel for what is said to it, where that is another kind of news."""
+    if said.kind == news.kind:
+        return telling
+    _, others = who_is_told(said, day)
+    whom = (telling.role, telling.purpose, telling.channel)
+    return next((other for other in others if (other.role, other.purpose, other.channel) == whom), telling)
+
+
 def _in_thread(alert: Alert, news: News, telling: Telling, party: Party) -> bool:
     return (alert.role, alert.organisation, alert.person, alert.purpose, alert.channel, alert.topic, alert.regarding) == (
         (telling.role, party.organisation, party.person, telling.purpose, telling.channel, news.topic, news.regarding)
     )
 
 
-def _alert(news: News, telling: Telling, party: Party, content: str, number: int, now: datetime) -> Alert:
+def _alert(news: News, telling: Telling, party: Party, number: int, now: datetime) -> Alert:
+    content = fingerprint(news.kind, news.content)
     whom = (telling.role, party.organisation, party.person, telling.purpose, telling.channel)
     return Alert(
         alert_key=fingerprint(news.kind, news.regarding, *whom, news.topic, content, number),
@@ -340,6 +395,8 @@ def _to_mend(alert: Alert) -> str:
         return f"The contact {alert.recipient_id} has no webhook any more; send recipient.updated with one."
     if alert.recipient_id:
         return f"The contact {alert.recipient_id} has no e-mail address; send recipient.updated with one."
+    if alert.person and alert.role != "trainee":
+        return f"The contact {alert.person} is not known; send recipient.updated for it."
     if alert.role == "trainee":
         return f"The trainee {alert.person} is not known; send recipient.updated for this person."
     purpose = "" if alert.purpose == "any" else f" for {words(alert.purpose)}"
@@ -351,13 +408,17 @@ def waits_for(alert: Alert, recipient: Recipient) -> bool:
     """Whether an alert that has not left may be for this contact."""
     if alert.role != recipient.role or not (alert.status == "pending" or (alert.status == "failed" and not alert.address)):
         return False
-    return alert.person == recipient.recipient_id if alert.role == "trainee" else alert.organisation in ("", recipient.organisation)
+    return alert.person == recipient.recipient_id if alert.person else alert.organisation in ("", recipient.organisation)
 
 
 def outdated(alert: Alert, event: DeadlineEvent | MilestoneEvent) -> bool:
     """Whether an alert need not be said any more: what it is about was met, withdrawn, missed after a reminder, or set to another day."""
-    if alert.status not in ("pending", "failed"):
-        return False
+    return alert.status in ("pending", "failed", "bounced") and moot(alert, event)
+
+
+def moot(alert: Alert, event: DeadlineEvent | MilestoneEvent) -> bool:
+    """Whether an alert about a deadline or a milestone, sent or not, is over with this event."""
     if isinstance(event, DeadlineSet | MilestoneSet):
-        return bool(alert.values["due_on"] != event.due.isoformat())
-    return not (isinstance(event, DeadlineMissed | MilestoneMissed) and alert.kind in ("deadline-missed", "milestone-missed"))
+        return bool(alert.values.get("due_on") != event.due.isoformat())
+    missed = isinstance(event, DeadlineMissed | MilestoneMissed)
+    return not (missed and alert.kind in ("deadline-missed", "milestone-missed", "escalation"))

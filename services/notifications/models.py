@@ -2,13 +2,14 @@
 
 The states of an alert::
 
-    pending -> claimed (token, lease) -> sent -> failed                   it bounced: its provider says that it did not arrive
+    pending -> claimed (token, lease) -> sent -> bounced                  its provider says that it did not arrive
        |                  |-> failed                                      it was refused for good
        |                  |-> pending                                     it was refused for now (``not_before``), or not begun
        |                  |-> unknown -> sent | pending | needs-review    the sender died or was too slow: look, never resend blindly
        |-> kept                                                           it is worded, and may not leave: never sent later
        |-> failed                                                         it cannot be worded, or there is nobody to send it to
-       |-> withdrawn                                                      it is no longer true
+       |-> withdrawn                                                      it is no longer true, or its reader has switched it off
+       |-> gathered -> sent | failed | bounced                            it stands in a digest, and fares as that does
 
 ``failed`` for want of a contact or an address becomes ``pending`` when a RecipientUpdated brings it.
 """
@@ -23,7 +24,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_co
 from shared.database import UtcDateTime
 from shared.events import PlacementUpdated
 
-Status = Literal["pending", "claimed", "sent", "failed", "kept", "unknown", "needs-review", "withdrawn"]
+Status = Literal["pending", "claimed", "sent", "failed", "kept", "unknown", "needs-review", "withdrawn", "gathered", "bounced"]
+Pace = Literal["immediate", "daily", "weekly"]
+Choice = Literal["immediate", "daily", "weekly", "off"]
 
 MATERIAL = (
     "trainee_id",
@@ -91,8 +94,26 @@ class Recipient(Base):
     email: Mapped[str | None]
     webhook: Mapped[str | None] = mapped_column(default=None)
     escalates_to: Mapped[str] = mapped_column(default="")
+    changed_by: Mapped[str] = mapped_column(default="")
+    changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
 
     __table_args__ = (Index("recipients_role", "role", "organisation"),)
+
+
+class Preference(Base):
+    """How somebody wants to be told: a choice for each kind of alert (those left out: as the policy alert-pace says), and when.
+
+    Quiet hours run from one time of day in England to another, ``20:00``, ``07:00``; the same twice means none. ``None``: as in the policy.
+    """
+
+    __tablename__ = "preferences"
+    recipient_id: Mapped[str] = mapped_column(primary_key=True)
+    kinds: Mapped[dict[str, Choice]] = mapped_column(JSON)
+    quiet_from: Mapped[str | None]
+    quiet_until: Mapped[str | None]
+    digest_at: Mapped[str | None]
+    changed_by: Mapped[str]
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class Alert(Base):
@@ -104,7 +125,11 @@ class Alert(Base):
 
     Of its sending: ``provider`` is who carries it (``files``, ``smtp``, ``notify``, …), ``begun_at`` when its sender took it up,
     ``tried_at`` when the first did, ``tries`` how often it was refused for now, ``receipt`` what its provider last said of it
-    (``delivered``, ``permanent-failure``, …), ``bounces`` how often it was sent again after one of FAILURES.
+    (``delivered``, ``permanent-failure``, …).
+
+    ``pace`` other than immediate: it waits for a digest, whose key is then in ``digest``. ``first_due_at`` is when it, or what it
+    stands for, was to leave first. ``wants_acknowledgement``: somebody must say that it was seen. Whether somebody has is looked at
+    at ``look_at``, and what came of that is kept in ``escalation``.
     """
 
     __tablename__ = "alerts"
@@ -140,24 +165,21 @@ class Alert(Base):
     not_before: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     receipt: Mapped[str] = mapped_column(default="")
     receipt_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
-    bounces: Mapped[int] = mapped_column(default=0)
     reviewed_by: Mapped[str] = mapped_column(default="")
     reviewed_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    pace: Mapped[Pace] = mapped_column(String, default="immediate")
+    first_due_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    digest: Mapped[str] = mapped_column(default="", index=True)
+    wants_acknowledgement: Mapped[bool] = mapped_column(default=False)
+    acknowledged_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    acknowledged_by: Mapped[str] = mapped_column(default="")
+    look_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None, index=True)
+    escalation: Mapped[str] = mapped_column(Text, default="")
 
     __table_args__ = (
         Index("alerts_waiting", "status", "due_at", "created_at"),
         Index("alerts_of_recipient", "recipient_id", "created_at"),
     )
-
-    @property
-    def bounced(self) -> bool:
-        """Whether it had left and did not arrive: with another address, it may go again."""
-        return self.status == "failed" and self.receipt in FAILURES
-
-    @property
-    def reference(self) -> str:
-        """What its provider knows it by: its key, and after a bounce which sending it is. Receipts of an earlier one mean nothing then."""
-        return f"{self.alert_key}.{self.bounces}" if self.bounces else self.alert_key
 
 
 class Channel(Base):

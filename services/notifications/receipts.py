@@ -25,7 +25,7 @@ DELIVERED = "delivered"
 NOT_KNOWN_TO_HAVE_LEFT = ("pending", "claimed", "unknown", "needs-review")
 DELAYED = "delayed"
 """RFC 3464: it is still being tried."""
-REFERENCE = re.compile(r"([0-9a-f]{32,64})(?:\.([0-9]{1,4}))?")
+REFERENCE = re.compile(r"[0-9a-f]{32,64}")
 
 
 @dataclass(frozen=True)
@@ -37,37 +37,29 @@ class Receipt:
     :param words: the provider's own.
     """
 
-    reference: str
+    alert_key: str
     status: str
     at: datetime
     words: str
 
-    @property
-    def alert_key(self) -> str:
-        """The alert that it is about; empty if the reference is none of ours."""
-        found = REFERENCE.fullmatch(self.reference)
-        return found[1] if found else ""
-
 
 def apply(alert: Alert, receipt: Receipt, now: datetime) -> list[Say] | None:
     """Let an alert take in a receipt; what is to be said, or None if the receipt is old news and changed nothing."""
-    if receipt.reference != alert.reference or (alert.receipt_at is not None and receipt.at <= alert.receipt_at):
+    if alert.receipt_at is not None and receipt.at <= alert.receipt_at:
         return None
     said: list[Say] = []
-    bounced_before = alert.receipt in FAILURES
     alert.receipt, alert.receipt_at = receipt.status, receipt.at
-    if alert.status not in ("sent", *NOT_KNOWN_TO_HAVE_LEFT) and not (alert.status == "failed" and bounced_before):
-        return said  # kept, withdrawn, or never sent: what is said of it is on record, and nothing more
-    if alert.status in NOT_KNOWN_TO_HAVE_LEFT and not bounced_before:
+    if alert.status in NOT_KNOWN_TO_HAVE_LEFT:
         alert.sent_at = now
-        said.append(Say(left(alert, now), 1 + alert.bounces))
-    if receipt.status in FAILURES and bounced_before:
-        return said  # known already; it may be on its way to another address
+        said.append(Say(left(alert, now)))
+    elif alert.status not in ("sent", "bounced"):
+        return said  # kept, withdrawn, or never sent: what is said of it is on record, and nothing more
+    came_back, was = receipt.status in FAILURES, alert.status
     alert.token = alert.leased_until = alert.not_before = None
-    alert.status, alert.reason = "sent", ""
-    if receipt.status in FAILURES:
-        alert.status, alert.reason = "failed", f"It did not arrive at {alert.address}: {receipt.words}"
-        said.append(Say(_bounced(alert, receipt), 1 + alert.bounces))
+    alert.status = "bounced" if came_back else "sent"
+    alert.reason = f"It did not arrive at {alert.address}: {receipt.words}" if came_back else ""
+    if came_back and was != "bounced":
+        said.append(Say(_bounced(alert, receipt)))
     return said
 
 

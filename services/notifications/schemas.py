@@ -1,6 +1,14 @@
 """HTTP shapes of notifications."""
 
-from marshmallow import Schema, fields
+import typing
+
+from marshmallow import RAISE, Schema, fields
+from marshmallow.validate import Length, OneOf, Regexp
+
+from services.notifications.models import Choice
+from shared.event_data import plain_text
+
+A_TIME = Regexp("([01][0-9]|2[0-3]):[0-5][0-9]\\Z", error="must be a time of day such as 20:00.")
 
 
 class AlertSchema(Schema):
@@ -18,13 +26,21 @@ class AlertSchema(Schema):
     reason = fields.String()
     attempts = fields.Integer()
     created_at = fields.AwareDateTime()
+    first_due_at = fields.AwareDateTime(allow_none=True)
+    due_at = fields.AwareDateTime()
+    pace = fields.String()
+    digest = fields.String()
     sent_at = fields.AwareDateTime(allow_none=True)
     not_before = fields.AwareDateTime(allow_none=True)
     receipt = fields.String()
     receipt_at = fields.AwareDateTime(allow_none=True)
     provider = fields.String()
-    bounces = fields.Integer()
     reviewed_by = fields.String()
+    wants_acknowledgement = fields.Boolean()
+    acknowledged_at = fields.AwareDateTime(allow_none=True)
+    acknowledged_by = fields.String()
+    look_at = fields.AwareDateTime(allow_none=True)
+    escalation = fields.String()
 
 
 class SentAlertSchema(AlertSchema):
@@ -68,3 +84,23 @@ class RecipientSchema(Schema):
     email = fields.String(allow_none=True)
     webhook = fields.String(allow_none=True)
     escalates_to = fields.String()
+    changed_by = fields.String()
+    changed_at = fields.AwareDateTime(allow_none=True)
+
+
+class ChosenSchema(Schema):
+    """What somebody chooses: a pace for some kinds of alert, and times of day."""
+
+    class Meta:
+        """Other keys are refused."""
+
+        unknown = RAISE
+
+    error_messages = {"unknown": "is not taken here; there are kinds, quiet_from, quiet_until, digest_at and by."}  # noqa: RUF012
+    kinds = fields.Dict(keys=fields.String(), values=fields.String(validate=OneOf(typing.get_args(Choice))), load_default=dict)
+    quiet_from = fields.String(allow_none=True, load_default=None, validate=A_TIME)
+    quiet_until = fields.String(allow_none=True, load_default=None, validate=A_TIME)
+    digest_at = fields.String(allow_none=True, load_default=None, validate=A_TIME)
+    by = fields.String(
+        required=True, validate=[Length(min=1, max=200), plain_text], error_messages={"required": "is missing: who chooses?"}
+    )

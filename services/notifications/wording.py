@@ -51,10 +51,14 @@ def terms(placement: Placement, named: Naming) -> dict[str, str]:
 
 
 def changes(was: Placement, now: Placement, named: Naming) -> list[dict[str, str]]:
-    """What is different for the reader: label, what it was, what it is. Spelling alone is no difference."""
+    """What is different for the reader: label, what it was, what it is.
+
+    Spelling alone is no difference, nor is another name for the same host: its code says which organisation it is. Another specialty is
+    one: it means another rota and another supervisor.
+    """
     fields = [field for field in MATERIAL if _core(getattr(was, field)) != _core(getattr(now, field))]
-    if "host_name" in fields and "host" in fields:
-        fields.remove("host")
+    if "host_name" in fields:
+        fields.remove("host" if "host" in fields else "host_name")
     return [
         {"what": _LABELS[field], "was": _shown(field, getattr(was, field), named), "now": _shown(field, getattr(now, field), named)}
         for field in fields
@@ -68,7 +72,8 @@ def core(placement: Placement) -> Mapping[str, str]:
 
 def _core(value: Any) -> str:
     """Letters and digits in lower case, one space between words: "St. Mary's" and "ST MARYS" are the same place."""
-    kept = "".join(character for character in str(value).casefold() if character.isalnum() or character.isspace() or character in "-.")
+    folded = str(value).casefold().replace("&", " and ")
+    kept = "".join(character for character in folded if character.isalnum() or character.isspace() or character in "-.")
     return kept if isinstance(value, date) or _is_number(kept) else " ".join(kept.replace("-", " ").replace(".", "").split())
 
 

@@ -104,9 +104,9 @@ class ProviderSender:
     def send(self, alerts: Iterable[Any], now: datetime) -> Outcomes:
         with closing(HTTPConnection(self.address, timeout=PATIENCE)) as connection:
             for alert in alerts:
-                status = self._ask(connection, "POST", alert.reference, alert.text.encode())
+                status = self._ask(connection, "POST", alert.alert_key, alert.text.encode())
                 if status != 201:
-                    raise OSError(f"The provider answered {status} for {alert.reference}.")
+                    raise OSError(f"The provider answered {status} for {alert.alert_key}.")
                 yield alert.alert_key, SENT
 
     def find(self, references: Collection[str]) -> set[str]:

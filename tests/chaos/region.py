@@ -54,6 +54,7 @@ class Place:
         self.folder, self.provider = folder, provider
         self.settings = {
             "TRIPARTITE_TODAY": TODAY.isoformat(),
+            "TRIPARTITE_PACE": "immediate",  # the provider's log has each alert, at once; digests are in tests/notifications
             "TRIPARTITE_LEASE_SECONDS": "2",
             "TRIPARTITE_TEST_PROVIDER": provider.address,
             "TRIPARTITE_TEST_POISON": POISONOUS,

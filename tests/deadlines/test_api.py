@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from services.deadlines.app import SERVICE, create_app
 from services.deadlines.models import Deadline, Document
 from shared.database import transaction
-from shared.events import AlertFailed, AlertSent, Event
+from shared.events import AlertAcknowledged, AlertBounced, AlertFailed, AlertSent, Event
 from shared.inbox import QuarantineRow
 from shared.outbox import OutboxRow
 from shared.worker import Worker
@@ -197,6 +197,20 @@ def test_what_became_of_the_alerts_is_shown_beside_the_placement(worker: Worker,
         ("deadline-missed", "failed", "No address."),
         ("placement-notice", "sent", "2027-05-05T12:00:00+00:00"),
     }
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_an_alert_that_was_seen_counts_as_seen_in_whatever_order_that_is_heard(worker: Worker, client: FlaskClient, first: int) -> None:
+    about = {"alert_key": "k", "kind": "placement-notice", "regarding": "p1", "recipient_id": "t1", "channel": "email"}
+    at = datetime(2027, 5, 5, 12, tzinfo=UTC)
+    said = [
+        AlertSent(**about, sent_at=at),
+        AlertBounced(**about, bounced_at=at, reason="The mailbox is full."),
+        AlertAcknowledged(**about, acknowledged_at=at),
+    ]
+    hear(worker, a_placement(), *said[first:], *said[:first])
+    [alert] = client.get("/deadlines/placements/p1").get_json()["alerts"]
+    assert (alert["status"], alert["detail"]) == ("acknowledged", "2027-05-05T12:00:00+00:00")
 
 
 def test_the_decision_behind_a_deadline_can_be_read_and_replayed(worker: Worker, client: FlaskClient) -> None:

@@ -25,7 +25,20 @@ TABLES = {
     "notifications": ("placements", "recipients", "alerts", "inbox_messages", "decisions", "inbox_marks"),
     "responsibility": ("cases", "decisions", "inbox_marks"),
 }
-PASSING = {"attempts", "token", "leased_until", "heard_at", "said_at", "created_at", "sent_at", "received_at", "detail"}
+PASSING = {
+    "attempts",
+    "token",
+    "leased_until",
+    "heard_at",
+    "said_at",
+    "created_at",
+    "due_at",
+    "first_due_at",
+    "look_at",
+    "sent_at",
+    "received_at",
+    "detail",
+}
 """Columns that say how and at what moment things went, not what became of them."""
 
 
@@ -46,7 +59,7 @@ class Process:
         """Start it and wait until it is ready, or has died on its crash point."""
         self.port = self.port or free_port()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TRIPARTITE_")}
-        environment |= {"TRIPARTITE_TODAY": self.today, "TRIPARTITE_CRASHPOINT": self.crashpoint}
+        environment |= {"TRIPARTITE_TODAY": self.today, "TRIPARTITE_PACE": "immediate", "TRIPARTITE_CRASHPOINT": self.crashpoint}
         command = [sys.executable, "-m", "services", "serve", "--port", str(self.port), "--data", str(self.data)]
         log = (self.data.parent / f"{self.data.name}.log").open("ab")
         with log:

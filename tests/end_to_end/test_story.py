@@ -44,9 +44,10 @@ class Region:
         self.house.settle()
 
     def wake(self, day: date) -> None:
-        """The morning of a day."""
-        self.clock.set(day, time(7))
-        self.house.settle()
+        """The morning of a day: the clock strikes, and an hour later the digests leave."""
+        for hour in (7, 8):
+            self.clock.set(day, time(hour))
+            self.house.settle()
 
     def post(self, path: str, body: Any) -> Any:
         return self.house.apps[path.split("/")[1]].test_client().post(path, json=body)
@@ -81,6 +82,8 @@ def test_a_placement_its_deadlines_and_whom_they_reach(region: Region) -> None:
     # A placement is made known thirteen weeks before it starts: seven deadlines are set, and those concerned are told of it.
     region.hear(a_placement())
     assert len(region.states()) == 7
+    assert region.alerts("placement-notice") == ["t1 by email", "t1 by inbox"]
+    region.wake(date(2027, 5, 6))
     assert region.alerts("placement-notice") == ["host-placements by email", "le by email", "t1 by email", "t1 by inbox"]
 
     # The host gets its information in time; the work schedule is not there a week before it is due: host and lead employer are reminded.
@@ -107,7 +110,10 @@ def test_a_placement_its_deadlines_and_whom_they_reach(region: Region) -> None:
 
 def test_a_start_that_moves_sets_new_deadlines_keeps_the_old_and_sends_one_change_notice(region: Region) -> None:
     region.hear(a_placement())
+    region.wake(date(2027, 5, 6))
     region.hear(a_placement(start_date=date(2027, 9, 1)))
+    assert region.alerts("placement-change") == [], "more edits may come within the hour"
+    region.wake(date(2027, 5, 7))
     states = region.states()
     assert [states[f"p1/duty-roster-to-trainee/{revision}"] for revision in (1, 2)] == ["withdrawn", "set"]
     assert region.alerts("placement-change") == ["host-placements by email", "le by email", "t1 by email", "t1 by inbox"]
@@ -118,6 +124,7 @@ def test_a_start_that_moves_sets_new_deadlines_keeps_the_old_and_sends_one_chang
 
 def test_a_placement_that_is_withdrawn_ends_its_deadlines_and_is_cancelled(region: Region) -> None:
     region.hear(a_placement())
+    region.wake(date(2027, 5, 6))
     region.hear(PlacementWithdrawn(placement_id="p1", reason="deleted in TIS"))
     assert set(region.states().values()) == {"withdrawn"}
     assert region.alerts("placement-cancelled") == ["host-placements by email", "le by email", "t1 by email", "t1 by inbox"]
@@ -149,6 +156,7 @@ def test_what_was_said_is_heard_after_a_restart_once(region: Region, tmp_path: P
     region.house.close()
     again = Region(tmp_path)
     again.house.settle()
+    again.wake(date(2027, 5, 6))
     assert len(again.states()) == 7
     assert len(again.alerts("placement-notice")) == 4
     again.house.close()

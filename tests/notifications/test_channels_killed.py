@@ -89,4 +89,4 @@ def test_a_sender_killed_in_the_midst_of_a_batch_sends_nothing_twice(
     undecidable = channel == "smtp" and point == "alert.sent.unmarked"
     found = [alert for alert in alerts(rehearsal.worker) if alert.address]
     assert Counter(alert.status for alert in found) == {"sent": COUNT - undecidable} | ({"needs-review": 1} if undecidable else {})
-    assert rehearsal.log().keys() == {alert.reference for alert in found}, "one was lost"
+    assert rehearsal.log().keys() == {alert.alert_key for alert in found}, "one was lost"

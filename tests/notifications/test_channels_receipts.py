@@ -13,10 +13,9 @@ from services.notifications.app import create_app
 from services.notifications.models import Alert
 from services.notifications.receipts import from_bounce
 from services.notifications.senders.delivery import deliver
-from shared.database import transaction
 from shared.errors import Refused
 from shared.worker import Worker
-from tests.notifications.channels import ADDRESS, NOW, a_sender, alerts, later, let_time_pass, said, states, waiting
+from tests.notifications.channels import ADDRESS, NOW, a_contact, a_sender, alerts, hear, later, let_time_pass, said, states, waiting
 from tests.providers import NotifyApi, SmtpServer
 
 TOKEN, BOUNCES = "a-token-of-this-test", "another-token-of-this-test"
@@ -61,13 +60,13 @@ def test_a_delivery_is_on_record(worker: Worker, client: FlaskClient, api: Notif
 
 
 @pytest.mark.parametrize("failure", ["permanent-failure", "temporary-failure", "technical-failure"])
-def test_an_alert_that_did_not_arrive_fails_and_is_said_to_have_bounced(
+def test_an_alert_that_did_not_arrive_has_bounced_and_is_said_to(
     worker: Worker, client: FlaskClient, api: NotifyApi, sent: Alert, failure: str
 ) -> None:
     post(client, api.receipt(sent.alert_key, failure, later(1)))
     post(client, api.receipt(sent.alert_key, failure, later(1)))
     [found] = alerts(worker)
-    assert (found.status, found.bounced, found.receipt) == ("failed", True, failure)
+    assert (found.status, found.receipt) == ("bounced", failure)
     assert f"did not arrive at {ADDRESS}: GOV.UK Notify says {failure}" in found.reason
     assert said(worker, "alert.bounced") == 1
 
@@ -97,18 +96,17 @@ def test_a_receipt_settles_an_alert_that_was_in_doubt(worker: Worker, client: Fl
     assert (states(worker), said(worker, "alert.sent"), set(api.log().values())) == (["sent"], 1, {1})
 
 
-def test_after_a_bounce_it_goes_again_as_another_sending_and_old_receipts_mean_nothing(
+def test_after_a_bounce_it_goes_again_to_another_address_as_an_alert_of_its_own(
     worker: Worker, client: FlaskClient, api: NotifyApi, sent: Alert
 ) -> None:
     post(client, api.receipt(sent.alert_key, "permanent-failure", later(1)))
-    with transaction(worker.engine) as session:
-        alert = session.get_one(Alert, sent.alert_key)
-        alert.address, alert.status = "mended@example.net", "pending"  # as a RecipientUpdated does
-    deliver(worker, later(2))
-    assert api.log() == {sent.alert_key: 1, f"{sent.alert_key}.1": 1}
-    assert post(client, api.receipt(sent.alert_key, "permanent-failure", later(3)))[1]["applied"] is False
-    assert post(client, api.receipt(f"{sent.alert_key}.1", "delivered", later(3)))[1]["applied"] is True
-    assert (states(worker), said(worker, "alert.sent"), said(worker, "alert.bounced")) == (["sent"], 2, 1)
+    hear(worker, a_contact("mended@example.net"), at=later(2))
+    deliver(worker, later(3))
+    [again] = [alert for alert in alerts(worker) if alert.alert_key != sent.alert_key]
+    assert api.log() == {sent.alert_key: 1, again.alert_key: 1}
+    assert (again.address, again.status) == ("mended@example.net", "sent")
+    assert post(client, api.receipt(sent.alert_key, "permanent-failure", later(4)))[1]["status"] == "bounced"
+    assert (said(worker, "alert.sent"), said(worker, "alert.bounced")) == (2, 1)
 
 
 @pytest.mark.parametrize(

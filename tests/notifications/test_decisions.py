@@ -110,10 +110,10 @@ CONTACTS = [
 
 
 class House:
-    """What is known, and everything said so far."""
+    """What is known, and everything said so far. Here every alert is due at once; what waits for what is in test_pace.py."""
 
     def __init__(self, *contacts: RecipientUpdated) -> None:
-        self.known = Known(cast(Session, None), {}, Contacts([]), {}, [])
+        self.known = Known(cast(Session, None), {}, Contacts([], paced=False), {}, [])
         self.said: list[Event] = []
         self.heard = 0
         self.hear(*contacts)

@@ -8,12 +8,9 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    op.add_column("recipients", sa.Column("webhook", sa.String))
-    op.add_column("recipients", sa.Column("escalates_to", sa.String, nullable=False, server_default=""))
     for name in ("begun_at", "tried_at", "not_before", "receipt_at", "reviewed_at"):
         op.add_column("alerts", sa.Column(name, sa.DateTime))
-    for name in ("tries", "bounces"):
-        op.add_column("alerts", sa.Column(name, sa.Integer, nullable=False, server_default="0"))
+    op.add_column("alerts", sa.Column("tries", sa.Integer, nullable=False, server_default="0"))
     for name in ("provider", "receipt", "reviewed_by"):
         op.add_column("alerts", sa.Column(name, sa.String, nullable=False, server_default=""))
     op.create_table(

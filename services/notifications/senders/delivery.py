@@ -18,9 +18,13 @@ import structlog
 from sqlalchemy import ColumnElement, func, select, update
 
 from services.notifications import senders
+from services.notifications.acknowledging import with_link
 from services.notifications.consumers import failed
+from services.notifications.digests import with_members
+from services.notifications.escalation import watched
+from services.notifications.gathering import awake
 from services.notifications.letters import render
-from services.notifications.models import FAILURES, Alert
+from services.notifications.models import Alert
 from services.notifications.senders import pace
 from services.notifications.senders.leaving import kept_because
 from services.notifications.senders.outcomes import SENT, Outcome
@@ -58,7 +62,8 @@ def _waited_on(worker: Worker, order: Sequence[str], now: datetime) -> list[str]
 
 
 def _waiting(now: datetime) -> ColumnElement[bool]:
-    return (Alert.status == "pending") & (Alert.due_at <= now) & (Alert.not_before.is_(None) | (Alert.not_before <= now))
+    may = (Alert.status == "pending") & (Alert.pace == "immediate") & (Alert.due_at <= now)
+    return may & (Alert.not_before.is_(None) | (Alert.not_before <= now))
 
 
 def _round(worker: Worker, channel: str, sender: "senders.Sender | None", now: datetime) -> int:
@@ -81,18 +86,19 @@ def claim(worker: Worker, channel: str, sender: "senders.Sender | None", token: 
         oldest = select(Alert).where(_waiting(now), Alert.channel == channel)
         oldest = oldest.order_by(Alert.due_at, Alert.created_at, Alert.telling, Alert.alert_key).limit(room)
         rows = list(session.scalars(oldest.with_for_update(skip_locked=True)))
+        rows = awake(session, rows, now) if worker.config.pace != "immediate" else rows
         for alert in rows:
+            with_link(alert, worker.config)
             _word(alert)
             _sort_out(alert, worker, sender)
         leaving = [alert for alert in rows if alert.status == "pending"]
         for alert in leaving:
             alert.status, alert.token, alert.attempts = "claimed", token, alert.attempts + 1
             alert.leased_until = from_now(worker.config.lease_seconds)  # by the database's clock
-            if alert.receipt in FAILURES:  # it goes again, as another sending with another reference
-                alert.bounces, alert.receipt, alert.receipt_at = alert.bounces + 1, "", None
         if rate is not None:
             pace.take(session, channel, len(leaving))
-        worker.say(session, [Say(failed(alert)) for alert in rows if alert.status == "failed"], now)
+        aside = with_members(session, [alert for alert in rows if alert.status in ("failed", "kept")])
+        worker.say(session, [Say(failed(alert)) for alert in aside if alert.status == "failed"], now)
     return leaving, len(rows) - len(leaving)
 
 
@@ -173,7 +179,7 @@ def mark(worker: Worker, sender: "senders.Sender", token: str, outcomes: Mapping
         rows = list(session.scalars(select(Alert).where(mine | late).with_for_update()))
         for alert in rows:
             close(alert, outcomes[alert.alert_key], worker, sender, now)
-        worker.say(session, [said for alert in rows for said in said_of(alert, now)], now)
+        worker.say(session, [said for alert in watched(with_members(session, rows), now) for said in said_of(alert, now)], now)
 
 
 def give_back(worker: Worker, sender: "senders.Sender", token: str, in_doubt: Collection[str], why: str, now: datetime) -> None:
@@ -213,7 +219,7 @@ def settle_claims(worker: Worker, now: datetime, *, at_start: bool = False) -> i
     away: set[str] = set()
     by_channel = senders.senders_of(worker)
     for channel, sender in by_channel.items():
-        asked = {alert.reference for alert in doubtful if alert.channel == channel and to_be_asked(alert, sender, now)}
+        asked = {alert.alert_key for alert in doubtful if alert.channel == channel and to_be_asked(alert, sender, now)}
         try:
             found |= sender.find(asked) if asked else set()
         except Exception as error:  # what is in doubt on this channel stays so; the others go on
@@ -224,8 +230,9 @@ def settle_claims(worker: Worker, now: datetime, *, at_start: bool = False) -> i
         unknown = session.scalars(select(Alert).where(Alert.status == "unknown", Alert.alert_key.in_(tokens)).with_for_update())
         rows = [alert for alert in unknown if alert.token == tokens[alert.alert_key]]  # not claimed by another since we looked
         for alert in rows:
-            settle(alert, worker, by_channel[alert.channel], alert.reference in found, now)
-        worker.say(session, [said for alert in rows if alert.status == "sent" for said in said_of(alert, now)], now)
+            settle(alert, worker, by_channel[alert.channel], alert.alert_key in found, now)
+        sent = watched(with_members(session, [alert for alert in rows if alert.status == "sent"]), now)
+        worker.say(session, [said for alert in sent for said in said_of(alert, now)], now)
         if away:
             _ask_later(session.scalars(select(Alert).where(Alert.status == "unknown", Alert.channel.in_(away))), worker)
     return len(rows)

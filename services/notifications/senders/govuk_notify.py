@@ -59,7 +59,7 @@ class NotifySender:
                     email_address=alert.address,
                     template_id=self.templates.get(alert.kind, self.templates["default"]),
                     personalisation={"subject": alert.subject, "body": alert.text},
-                    reference=alert.reference,
+                    reference=alert.alert_key,
                     sanitise_content_for=["subject", "body"],
                 )
             except APIError as error:

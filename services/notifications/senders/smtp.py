@@ -214,9 +214,9 @@ def letter(alert: Alert, mail_from: str, now: datetime) -> bytes:
     message["To"] = Address(one_line(alert.values.get("to", "")), addr_spec=alert.address)
     message["Subject"] = one_line(alert.subject)
     message["Date"] = format_datetime(now)
-    message["Message-ID"] = f"<{alert.reference}@{domain}>"
+    message["Message-ID"] = f"<{alert.alert_key}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"
     message["List-Id"] = f"Tripartite alerts <alerts.{domain}>"
-    message["X-Tripartite-Alert"] = alert.reference
+    message["X-Tripartite-Alert"] = alert.alert_key
     message.set_content(alert.text, charset="utf-8", cte="quoted-printable")
     return message.as_bytes()

@@ -104,13 +104,13 @@ def review(alert: Alert, *, sent: bool, by: str, now: datetime) -> list[Say] | N
 
     None if it is not for a person to say: only what needs review, or was refused by its provider for something that was mended since.
     """
-    refused_before = alert.status == "failed" and bool(alert.address) and bool(alert.provider) and not alert.bounced
+    refused_before = alert.status == "failed" and bool(alert.address) and bool(alert.provider)
     if alert.status != "needs-review" and not (refused_before and not sent):
         return None
     alert.reviewed_by, alert.reviewed_at, alert.reason = by, now, ""
     if sent:
         alert.status, alert.sent_at = "sent", alert.begun_at or now
-        return [Say(left(alert, now), 1 + alert.bounces)]
+        return [Say(left(alert, now))]
     alert.status, alert.attempts, alert.tries = "pending", 0, 0
     alert.begun_at = alert.tried_at = alert.not_before = None
     return []
@@ -123,7 +123,7 @@ def said_of(alert: Alert, now: datetime) -> list[Say]:
     """What is said of an alert in its new state."""
     if alert.status == "failed":
         return [Say(failed(alert))]
-    return [Say(left(alert, now), 1 + alert.bounces)] if alert.status == "sent" else []
+    return [Say(left(alert, now))] if alert.status == "sent" else []
 
 
 def left(alert: Alert, now: datetime) -> AlertSent:

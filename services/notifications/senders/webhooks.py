@@ -73,7 +73,7 @@ def verified(key: str, given: str, body: bytes, seconds: float) -> bool:
 def body_of(alert: Alert) -> bytes:
     """What is posted: always the same bytes for the same alert."""
     said = {
-        "id": alert.reference,
+        "id": alert.alert_key,
         "kind": alert.kind,
         "regarding": alert.regarding,
         "recipient_id": alert.recipient_id,
@@ -150,7 +150,7 @@ class WebhookSender:
             "Content-Type": "application/json",
             "Connection": "close",
             "User-Agent": "Tripartite",
-            "Tripartite-Alert": alert.reference,
+            "Tripartite-Alert": alert.alert_key,
             "Tripartite-Signature": signature(key_of(self.secret, alert.recipient_id), int(self.clock()), body),
         }
         connection.request("POST", f"{url.path or '/'}{f'?{url.query}' if url.query else ''}", body, headers)

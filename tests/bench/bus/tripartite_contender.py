@@ -13,7 +13,8 @@ SERVICES = (sys.executable, "-m", "services")
 
 def environment(site: Site) -> dict[str, str]:
     """Where it works, and the day of the job."""
-    return {"TRIPARTITE_DATABASE_URL": site.template, "TRIPARTITE_BUS_URL": site.bus_url, "TRIPARTITE_TODAY": job.TODAY.isoformat()}
+    where = {"TRIPARTITE_DATABASE_URL": site.template, "TRIPARTITE_BUS_URL": site.bus_url}
+    return {**where, "TRIPARTITE_TODAY": job.TODAY.isoformat(), "TRIPARTITE_PACE": "immediate"}
 
 
 def migrate(site: Site) -> None:

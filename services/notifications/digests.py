@@ -1,0 +1,115 @@
+"""Digests: what one contact is to hear on one channel, in one message. Pure, but for :func:`with_members`, which reads the members.
+
+A digest is an alert of the kind ``digest`` whose values list its members, so that it can be shown again exactly. The members keep their
+own rows: they are ``gathered``, and fare as the digest does.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from services.notifications.letters import newest
+from services.notifications.models import Alert, Recipient
+from services.notifications.wording import long_day
+from shared.decisions import fingerprint
+from shared.worker import Say, today
+
+KIND = "digest"
+FINAL = ("sent", "failed", "kept", "bounced")
+"""The states of a digest in which its members are as well."""
+TITLES = {
+    "placement-notice": "New placements",
+    "placement-change": "Changed placements",
+    "placement-cancelled": "Cancelled placements",
+    "deadline-approaching": "Documents that are due soon",
+    "deadline-missed": "Documents that are late",
+}
+"""The headings of a digest, in the order in which the groups stand; other kinds follow under their own name."""
+
+
+def digest_of(members: Sequence[Alert], contact: Recipient | None, now: datetime) -> Alert:
+    """The digest of alerts, all for the same contact and channel, whose subjects are worded; they are gathered in it.
+
+    Its key follows from its members, so whoever gathers the same makes the same digest.
+    """
+    first = members[0]
+    key = fingerprint(KIND, first.recipient_id, first.channel, *sorted(member.alert_key for member in members))
+    digest = Alert(
+        alert_key=key,
+        kind=KIND,
+        regarding=first.recipient_id,
+        role=first.role,
+        organisation=contact.organisation if contact else first.organisation,
+        purpose=first.purpose,
+        person=first.recipient_id,
+        channel=first.channel,
+        template=newest(KIND, first.channel),
+        values={"to": first.values["to"], "day": long_day(today(now)), "count": len(members), "groups": _groups(members)},
+        topic=key,
+        content=key,
+        telling=1,
+        created_at=now,
+        due_at=now,
+        recipient_id=first.recipient_id,
+        address=first.address,
+        first_due_at=min(member.due_at for member in members),
+        wants_acknowledgement=any(member.wants_acknowledgement for member in members),
+    )
+    for member in members:
+        member.status, member.digest = "gathered", key
+    return digest
+
+
+def _groups(members: Iterable[Alert]) -> list[dict[str, Any]]:
+    order = {kind: place for place, kind in enumerate(TITLES)}
+
+    def place(member: Alert) -> tuple[int, str]:
+        return order.get(member.kind, len(order)), member.kind
+
+    ranked = sorted(members, key=lambda member: (*place(member), member.due_at, member.subject, member.alert_key))
+    return [
+        {"title": TITLES.get(kind, kind.replace("-", " ").capitalize()), "items": [_item(member) for member in theirs]}
+        for (_, kind), theirs in groupby(ranked, key=place)
+    ]
+
+
+def _item(member: Alert) -> dict[str, Any]:
+    values = member.values
+    return {
+        "subject": member.subject,
+        "doctor": values.get("doctor") or values.get("trainee_id") or "",
+        "due": values.get("due", ""),
+        "starts": values.get("start") or values.get("start_date") or "",
+        "placement": values.get("placement_id", ""),
+        "changes": values.get("changes", []),
+        "first_due": values.get("first_due", ""),
+        "because": values["because"],
+        "decision": values["decision"],
+        "alert": member.alert_key,
+    }
+
+
+def with_members(session: Session, alerts: Sequence[Alert]) -> list[Alert]:
+    """These alerts, whose state was just settled, and the members of the digests among them, in the same state."""
+    digests = {alert.alert_key: alert for alert in alerts if alert.kind == KIND and alert.status in FINAL}
+    if not digests:
+        return list(alerts)
+    members = list(session.scalars(select(Alert).where(Alert.digest.in_(digests)).order_by(Alert.alert_key).with_for_update()))
+    moved = [member for member in members if member.status in ("gathered", "sent") and member.status != digests[member.digest].status]
+    for member in moved:
+        digest = digests[member.digest]
+        member.status, member.reason, member.sent_at = digest.status, digest.reason, digest.sent_at
+    return [*alerts, *moved]
+
+
+def echoed(session: Session, alert: Alert, said: Sequence[Say]) -> list[Say]:
+    """What is said of an alert; of a digest, the same of each of its members, which are brought into its state."""
+    members = with_members(session, [alert])[1:]
+    names = ("alert_key", "kind", "regarding")
+    theirs = [(each.event, {name: getattr(member, name) for name in names}) for member in members for each in said]
+    return [*said, *(Say(replace(event, **changed)) for event, changed in theirs)]

@@ -1,0 +1,33 @@
+"""Alerts that came back from an address, and go out once more when the contact has another. Pure."""
+
+from datetime import datetime
+
+from services.notifications.models import Alert, Recipient
+from shared.decisions import fingerprint
+
+CAME_BACK = "It did not arrive at the address that was known."
+
+
+def came_back(alert: Alert, recipient: Recipient) -> bool:
+    """Whether an alert did not arrive at this contact's old address, and was not sent again or replaced yet."""
+    new_address = bool(recipient.email) and alert.channel == "email" and recipient.email != alert.address
+    ours = alert.status == "bounced" and alert.recipient_id == recipient.recipient_id
+    return ours and new_address and alert.kind != "digest" and "again" not in alert.values  # the members of a digest go again, not it
+
+
+def sent_again(alert: Alert, recipient: Recipient, now: datetime) -> Alert:
+    """An alert that came back, once more for the new address: another alert, so that each of the two leaves once."""
+    key = fingerprint("again", alert.alert_key, recipient.email)
+    kept = ("kind", "regarding", "role", "organisation", "purpose", "person", "channel", "template", "topic", "content", "recipient_id")
+    again = Alert(
+        alert_key=key,
+        values={**alert.values},
+        telling=alert.telling + 1,
+        created_at=now,
+        due_at=now,
+        **{name: getattr(alert, name) for name in kept},
+    )
+    again.first_due_at, again.wants_acknowledgement = alert.first_due_at or alert.created_at, alert.wants_acknowledgement
+    alert.values = {**alert.values, "again": key}
+    again.address, again.status, again.reason = "", "failed", CAME_BACK  # until it is addressed, with those that wait
+    return again

@@ -1,0 +1,306 @@
+"""Digests, escalations and acknowledgements on a real database: each once, and everybody's receipts are right."""
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from services.notifications import gathering
+from services.notifications.app import SERVICE
+from services.notifications.digests import with_members
+from services.notifications.escalation import escalate, look_at
+from services.notifications.gathering import gather
+from services.notifications.letters import render
+from services.notifications.models import Alert
+from services.notifications.senders import delivery
+from shared.bus.embedded import forget_embedded_queues
+from shared.config import Config
+from shared.database import migrate, open_database, transaction
+from shared.events import DeadlineMet, DeadlineMissed, Event, PlacementUpdated, PlacementWithdrawn, RecipientUpdated
+from shared.outbox import OutboxRow
+from shared.wire import read_message
+from shared.worker import LONDON, Worker
+from tests.helpers import Clock, a_message, a_placement, a_recipient
+from tests.nodes import Database
+from tests.notifications.test_decisions import DEADLINE
+
+DAY = datetime(2027, 5, 5, 9, tzinfo=UTC)
+HOST = a_recipient(
+    "host",
+    role="host",
+    organisation="RXN",
+    purpose="placements",
+    name="Rotas of Preston (invented)",
+    email="host@example.org",
+    escalates_to="second",
+)
+SECOND = a_recipient(
+    "second", role="host", organisation="RXN", purpose="education", name="Medical education (invented)", email="second@example.org"
+)
+SCHEDULES = a_recipient(
+    "schedules",
+    role="host",
+    organisation="RXN",
+    purpose="work-schedules",
+    name="Schedules (invented)",
+    email="s@example.org",
+    escalates_to="second",
+)
+
+MISSED = DeadlineMissed(**DEADLINE, caused_by="host")
+
+
+class House:
+    """A worker of notifications, and what it is told."""
+
+    def __init__(self, worker: Worker, clock: Clock) -> None:
+        self.worker, self.clock, self.told = worker, clock, 0
+
+    def hear(self, *events: Event) -> None:
+        for event in events:
+            self.told += 1
+            at = self.clock() + timedelta(milliseconds=self.told)
+            self.worker.take_in([a_message(event, self.told, at)], self.clock())
+
+    def live(self, **by: int) -> None:
+        """Wind the clock, and let every chore do what there is to do."""
+        self.clock.now += timedelta(**by)
+        while sum(chore(self.worker, self.clock()) for chore in SERVICE.chores):
+            pass
+
+    def alerts(self, **wanted: Any) -> list[Alert]:
+        with transaction(self.worker.engine) as session:
+            return list(session.scalars(select(Alert).filter_by(**wanted).order_by(Alert.alert_key)))
+
+    def said(self, type_: str) -> Counter[str]:
+        with transaction(self.worker.engine) as session:
+            return Counter(session.scalars(select(OutboxRow.subject).where(OutboxRow.type == type_)))
+
+    def mails(self) -> list[str]:
+        return [file.read_text(encoding="utf-8") for file in (self.worker.config.data / "alerts").glob("*.txt")]
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    forget_embedded_queues()
+    clock = Clock(DAY)
+    worker = Worker(SERVICE, Config(data=tmp_path, public_url="https://t.example.org", link_secret="s" * 32), clock)
+    made = House(worker, clock)
+    made.hear(HOST, SECOND, SCHEDULES)
+    yield made
+    worker.close()
+
+
+def arrivals(count: int) -> list[PlacementUpdated]:
+    return [a_placement(placement_id=f"p{number:02}", trainee_id=f"t{number}") for number in range(count)]
+
+
+# ---- digests -----------------------------------------------------------------------------------------------------
+
+
+def test_a_host_of_eighty_arrivals_gets_one_morning_digest(house: House) -> None:
+    house.hear(*arrivals(80))
+    house.live(hours=2)
+    assert house.mails() == []
+    house.live(hours=20)
+    [mail] = house.mails()
+    assert "Subject: 80 messages from Tripartite for Thursday 6 May 2027" in mail
+    assert "New placements (80)" in mail
+    assert all(f"Placement:  p{number:02}\n" in mail for number in range(80))
+    members = house.alerts(recipient_id="host", kind="placement-notice")
+    assert {member.status for member in members} == {"sent"}
+    [digest] = house.alerts(kind="digest")
+    sent = house.said("alert.sent")
+    assert sent == Counter([digest.alert_key, *(member.alert_key for member in members)]), "each is said once"
+    letter = render(digest.template, digest.values)
+    assert (letter.subject, letter.text) == (digest.subject, digest.text), "it can be shown again"
+    house.live(days=1)
+    assert len(house.mails()) == 1
+
+
+def test_a_single_message_goes_as_itself(house: House) -> None:
+    house.hear(*arrivals(1))
+    house.live(hours=22)
+    [mail] = house.mails()
+    assert "A doctor's placement" in mail
+    assert house.alerts(kind="digest") == []
+
+
+def test_what_was_withdrawn_before_the_morning_stands_in_no_digest(house: House) -> None:
+    house.hear(*arrivals(3))
+    house.live(hours=1)
+    house.hear(PlacementWithdrawn(placement_id="p01", reason="The post was closed"))
+    house.live(hours=21)
+    [mail] = house.mails()
+    assert "2 messages" in mail
+    assert "p01" not in mail
+
+
+def test_what_a_digest_comes_to_its_members_come_to(house: House) -> None:
+    house.hear(*arrivals(3))
+    house.clock.now += timedelta(hours=22)
+    gather(house.worker, house.clock())
+    claimed, _ = delivery.claim(house.worker, "token", house.clock())
+    delivery.mark(house.worker, "token", {claimed[0].alert_key: "The address does not exist."}, house.clock())
+    members = house.alerts(recipient_id="host", kind="placement-notice")
+    assert {(member.status, member.reason) for member in members} == {("failed", "The address does not exist.")}
+    assert all(house.said("alert.failed")[member.alert_key] == 1 for member in members)
+
+
+def test_a_digest_that_comes_back_takes_its_members_with_it(house: House) -> None:
+    house.hear(*arrivals(2))
+    house.live(hours=22)
+    with transaction(house.worker.engine) as session:
+        [digest] = session.scalars(select(Alert).where(Alert.kind == "digest"))
+        digest.status, digest.reason = "bounced", "The mailbox is full."
+        assert len(with_members(session, [digest])) == 3
+    assert [member.status for member in house.alerts(recipient_id="host", kind="placement-notice")] == ["bounced"] * 2
+    house.hear(a_recipient("host", **{**vars_of(HOST), "email": "new@example.org"}))
+    house.live(days=1)
+    [again] = [mail for mail in house.mails() if "<new@example.org>" in mail]
+    assert again.count("This was first due on Thursday 6 May 2027; we could not reach you then.") == 2
+
+
+def vars_of(event: RecipientUpdated) -> dict[str, Any]:
+    return {name: value for name, value in vars(event).items() if name not in ("recipient_id",)}
+
+
+def test_a_digest_that_was_held_up_until_the_night_waits_for_the_morning(house: House) -> None:
+    house.hear(*arrivals(2))
+    house.live(hours=36)
+    assert house.mails() == [], "it is ten in the evening in England"
+    house.live(hours=9)
+    assert len(house.mails()) == 1
+
+
+def test_a_mail_that_was_held_up_until_the_night_waits_for_the_morning_unless_it_is_urgent(house: House) -> None:
+    house.hear(a_recipient(), MISSED, *arrivals(1), a_placement(trainee_id="t1"))
+    house.live(hours=13)
+    assert [alert.kind for alert in house.alerts(status="sent", channel="email")] == ["deadline-missed"]
+    house.live(hours=8)
+    assert "placement-notice" in {alert.kind for alert in house.alerts(status="sent", channel="email")}
+
+
+def test_one_that_cannot_be_worded_fails_alone(house: House) -> None:
+    house.hear(*arrivals(3))
+    with transaction(house.worker.engine) as session:
+        broken = session.scalars(select(Alert).where(Alert.regarding == "p00", Alert.role == "host")).one()
+        broken.values = {name: value for name, value in broken.values.items() if name != "site"}
+    house.live(hours=22)
+    [mail] = house.mails()
+    assert "2 messages" in mail
+    assert [alert.regarding for alert in house.alerts(recipient_id="host", status="failed")] == ["p00"]
+
+
+def test_a_worker_that_dies_while_it_gathers_leaves_everything_to_the_next(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.hear(*arrivals(3))
+    house.clock.now += timedelta(hours=22)
+
+    def dies(*_: Any) -> Alert:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(gathering, "digest_of", dies)
+        with pytest.raises(KeyboardInterrupt):
+            gather(house.worker, house.clock())
+    assert {alert.status for alert in house.alerts(recipient_id="host")} == {"pending"}
+    house.live()
+    assert len(house.mails()) == 1
+
+
+def test_several_workers_gather_and_send_each_digest_once(tmp_path: Path, database: Database) -> None:
+    url = database.create([SERVICE.name], "gathering")
+    config = Config(data=tmp_path, database_url=url, batch=7)
+    engine = open_database(config.database_of(SERVICE.name))
+    migrate(engine, SERVICE.name)
+    engine.dispose()
+    clock = Clock(DAY)
+    workers = [Worker(SERVICE, config, clock) for _ in range(3)]
+    house = House(workers[0], clock)
+    hosts = [a_recipient(f"h{n}", **{**vars_of(HOST), "organisation": f"R{n:02}", "escalates_to": ""}) for n in range(6)]
+    house.hear(*hosts)
+    house.hear(*(a_placement(placement_id=f"p{n:02}", trainee_id=f"t{n}", host=f"R{n % 6:02}") for n in range(30)))
+    clock.now += timedelta(hours=22)
+    with ThreadPoolExecutor(3) as pool:
+        for _ in range(40):
+            list(pool.map(lambda worker: sum(chore(worker, clock()) for chore in SERVICE.chores), workers))
+    digests, members = house.alerts(kind="digest"), [alert for alert in house.alerts(kind="placement-notice") if alert.role == "host"]
+    assert [(len(digests), {digest.status for digest in digests})] == [(6, {"sent"})]
+    assert {member.digest for member in members} == {digest.alert_key for digest in digests}
+    assert set(house.said("alert.sent").values()) == {1}
+    assert len(house.mails()) == 6
+    for worker in workers:
+        worker.close()
+    database.drop("gathering")
+
+
+# ---- acknowledgement and escalation ------------------------------------------------------------------------------
+
+
+def test_nobody_acknowledged_so_the_second_contact_is_told_once(house: House) -> None:
+    house.hear(MISSED)
+    house.live()
+    [missed] = house.alerts(kind="deadline-missed", recipient_id="schedules")
+    assert missed.look_at is not None
+    assert missed.look_at.astimezone(LONDON) == datetime(2027, 5, 11, tzinfo=LONDON), "Thursday, Friday and Monday are over"
+    house.live(days=5)
+    assert house.alerts(kind="escalation") == []
+    house.live(days=1)
+    house.live(days=30)
+    [escalation] = house.alerts(kind="escalation")
+    assert (escalation.recipient_id, escalation.status) == ("second", "sent")
+    for said in ("Schedules (invented)", "Wednesday 5 May 2027", "3 working days", missed.subject, missed.alert_key):
+        assert said in escalation.text
+    assert house.alerts(kind="deadline-missed", recipient_id="schedules")[0].escalation == escalation.alert_key
+    assert sum("Nobody has answered" in mail for mail in house.mails()) == 1
+
+
+def test_what_was_met_meanwhile_is_not_escalated(house: House) -> None:
+    house.hear(MISSED)
+    house.live()
+    house.hear(DeadlineMet(**DEADLINE, issued_on=date(2027, 6, 10), days_late=1))
+    house.live(days=10)
+    assert house.alerts(kind="escalation") == []
+
+
+def test_without_a_second_contact_that_is_said_and_is_no_error(house: House) -> None:
+    house.hear(a_recipient("schedules", **{**vars_of(SCHEDULES), "escalates_to": ""}), MISSED)
+    house.live()
+    house.live(days=10)
+    [missed] = house.alerts(kind="deadline-missed", recipient_id="schedules")
+    assert missed.escalation == "nobody to tell: the contact schedules has no second contact; name one (escalates_to)"
+
+
+def test_a_digest_is_escalated_as_one_and_without_what_is_over(house: House) -> None:
+    house.hear(*arrivals(3))
+    house.live(hours=22)
+    house.hear(PlacementWithdrawn(placement_id="p01", reason="The post was closed"))
+    house.live(days=10)
+    [escalation] = house.alerts(kind="escalation")
+    assert len(escalation.values["items"]) == 2
+    assert escalation.text.count("\n- ") == 2
+
+
+def test_the_day_of_an_escalation_counts_working_days_only() -> None:
+    friday = datetime(2027, 5, 28, 12, tzinfo=UTC)  # Monday 31 May is a bank holiday
+    assert look_at(friday).astimezone(LONDON).date() == date(2027, 6, 4)
+    assert look_at(datetime(2030, 5, 3, 12, tzinfo=UTC)).astimezone(LONDON).date() == date(2030, 5, 9), "no bank holidays are known yet"
+
+
+def test_a_look_costs_what_is_due_and_not_what_is_stored(house: House) -> None:
+    house.hear(*arrivals(5))
+    house.live(hours=22)
+    assert escalate(house.worker, house.clock()) == 0
+
+
+def test_what_is_said_can_be_read_by_whoever_hears_it(house: House) -> None:
+    house.hear(*arrivals(2))
+    house.live(hours=22)
+    with transaction(house.worker.engine) as session:
+        for body in session.scalars(select(OutboxRow.body)):
+            assert read_message(body).data
