@@ -103,7 +103,8 @@ def left_behind(place: Place, name: str, process: str) -> str:
     homes = {"clock": ["deadlines"], "alert": ["notifications"]}
     services = homes.get(name.partition(".")[0], [process] if process in place.services else place.services)
     if name == "alert.sent.one":
-        return "" if place.count("notifications", "alerts WHERE status = 'sent'") else "no alert was marked before the next"
+        begun = "alerts WHERE status IN ('claimed', 'sent')"
+        return "" if place.count("notifications", begun) else f"{process} died before there was any of {begun}"
     if not any(place.count(service, rows) for service in services):
         return f"{process} died before there was any of {rows}"
     claimed = {key for (key,) in place.rows("notifications", "SELECT alert_key FROM alerts WHERE status = 'claimed' AND channel = 'email'")}
