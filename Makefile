@@ -4,7 +4,7 @@ PYTHON ?= $(shell for python in python3.12 python3.11 python3 python; do $$pytho
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint chaos bench-decide bench-bus bench-clock soak definitions contract format lock clean
+.PHONY: help setup demo test lint chaos bench-decide bench-bus bench-clock soak definitions contract release-templates format lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ definitions: setup ## Make the broker's definitions anew from the code
 
 contract: setup ## Make the AsyncAPI document and the JSON Schemas anew from the code
 	$(BIN)/tripartite events --write
+
+release-templates: setup ## Release the templates of messages that are new: from then on they never change
+	$(BIN)/python -m tests.notifications.letters release
 
 format: setup ## Put the code into the house's format
 	$(BIN)/ruff format .

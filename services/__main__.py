@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from services.asking import ask, decide
 from services.command import NAMES, told_plainly
-from services.operators import doctor, events, quarantine, reconcile
+from services.operators import doctor, events, quarantine, reconcile, webhook_key
 from services.policies.commands import policies
 from shared.config import read_config
 from shared.errors import Unreachable
@@ -29,7 +29,7 @@ def main() -> None:
     configure_logs()
 
 
-for command in (decide, ask, policies, quarantine, doctor, reconcile, events):
+for command in (decide, ask, policies, quarantine, doctor, reconcile, events, webhook_key):
     main.add_command(command)
 
 

@@ -206,3 +206,21 @@ def events(renew: bool) -> None:
         click.echo(f"{path.name}: {'renewed' if path.exists() else 'removed'}.")
     if not changed:
         click.echo("shared/contract is current; nothing was written.")
+
+
+# ---- webhooks ------------------------------------------------------------------------------------------------------
+
+
+@click.command("webhook-key")
+@click.argument("recipient")
+@told_plainly
+def webhook_key(recipient: str) -> None:
+    """The key with which alerts to RECIPIENT (its id) are signed, to be handed to whoever runs its webhook."""
+    from services.notifications.senders.webhooks import key_of  # noqa: PLC0415
+    from shared.config import read_config  # noqa: PLC0415
+    from shared.errors import InvalidSettings  # noqa: PLC0415
+
+    secret = read_config().webhook_secret
+    if not secret:
+        raise InvalidSettings({"TRIPARTITE_WEBHOOK_SECRET": "is needed; the keys of all recipients are derived from it."})
+    click.echo(key_of(secret, recipient))

@@ -16,6 +16,7 @@ CRASHPOINTS = (
     "consumer.alone.unacknowledged",
     "clock.struck.uncommitted",
     "alert.claimed.unsent",
+    "alert.sent.one",
     "alert.sent.unmarked",
 )
 _armed, _, _times = os.environ.get("TRIPARTITE_CRASHPOINT", "").partition(":")

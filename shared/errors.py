@@ -12,6 +12,7 @@
     │   ├── BeyondCalendar          422, a working day would have to be counted on days whose bank holidays are not known
     │   ├── MalformedEvent          422, one entry per field; on the bus the message goes to the quarantine
     │   │   └── UnknownEventType    a CloudEvent of a type that shared/events.py does not have; on the bus it is skipped and counted
+    │   ├── NotAllowed              401, the caller did not show the token that this needs
     │   ├── IdempotencyConflict     409, the key was used with another body
     │   ├── NotAsThingsStand        409, what is asked for makes no sense in the state that the thing is in
     │   └── ChangedMeanwhile        412, If-Match names another state than the one that the thing is in
@@ -23,6 +24,7 @@
     └── Unreachable                 a broker, database or server that is needed does not answer, or not as agreed; exit code 3
         ├── WrongTopology           the broker has a queue or exchange that is not as shared/topology.py has it
         ├── MissingMigration        the database is not at the migration that the code needs
+        ├── ChannelAway             who carries alerts takes none for now; none is lost, none is sent twice
         ├── Unconfirmed             the broker did not confirm what was published; all of it is published again
         └── LeaseLost               a relay was so slow that another took over; nothing is lost by it
 
@@ -117,6 +119,12 @@ class UnknownEventType(MalformedEvent):
     """A usable CloudEvent of a type that shared/events.py does not have: of a newer producer, perhaps."""
 
 
+class NotAllowed(Refused):
+    """The caller did not show the token that this needs."""
+
+    status, title = 401, "A token is needed"
+
+
 class IdempotencyConflict(Refused):
     """The Idempotency-Key was used before with another body."""
 
@@ -165,6 +173,17 @@ class WrongTopology(Unreachable):
 
 class MissingMigration(Unreachable):
     """The database is not at the migration that the code needs."""
+
+
+class ChannelAway(Unreachable):
+    """Who carries alerts takes none for now. What it was not given an answer for has not left.
+
+    :param seconds: how long to leave it alone.
+    """
+
+    def __init__(self, words: str, seconds: float = 30) -> None:
+        self.seconds = seconds
+        super().__init__(words)
 
 
 class Unconfirmed(Unreachable):

@@ -237,12 +237,13 @@ class ContractRecorded(Event):
 class MeetingHeld(Event):
     """A body of a lead employer's arrangement (ODS code) met, with who was there (facts of the policy ``quorum``).
 
-    ``host`` is the host trust of a host meeting.
+    ``host`` is the host trust of a host meeting. Told again, with facts that were missing or wrong, the newer counts.
     """
 
     type = "meeting.held"
     about = "meeting_id"
     said_by = ("commissioners",)
+    newer_wins = True
     from_outside = True
     meeting_id: str
     body: Body
@@ -470,6 +471,7 @@ class QuorumDecided(Event):
     type = "quorum.decided"
     about = "meeting_id"
     said_by = ("responsibility",)
+    newer_wins = True
     meeting_id: str
     body: Body
     lead_employer: str

@@ -11,10 +11,21 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from services.deadlines import decisions
+from services.deadlines import decisions, governed
 from services.deadlines.models import AlertReceipt, Deadline, Document, Placement, Waiver
 from shared.decisions import store_all
-from shared.events import AlertFailed, AlertSent, DocumentIssued, Event, PlacementUpdated, PlacementWithdrawn
+from shared.events import (
+    AlertFailed,
+    AlertSent,
+    ContractRecorded,
+    DocumentIssued,
+    Event,
+    MeetingHeld,
+    PlacementUpdated,
+    PlacementWithdrawn,
+    QuorumDecided,
+    ReportIssued,
+)
 from shared.policies import load_policies
 from shared.wire import Message
 from shared.worker import Handler, Say, today
@@ -25,6 +36,7 @@ class Known:
 
     def __init__(self, session: Session, placement_ids: Iterable[str], alert_keys: Iterable[str] = ()) -> None:
         self._session = session
+        self.governed = governed.Governed()
         self.files: dict[str, decisions.PlacementFile] = defaultdict(decisions.PlacementFile)
         asked, wanted = set(alert_keys), set(placement_ids)
         receipts = session.scalars(select(AlertReceipt).where(AlertReceipt.alert_key.in_(asked))) if asked else ()
@@ -46,13 +58,16 @@ class Known:
         for file in self.files.values():
             yield from file.rows()
         yield from self.receipts.values()
+        yield from self.governed.rows(self._session)
 
 
 def read(session: Session, messages: Sequence[Message]) -> Known:
-    """What a batch needs, in five queries."""
+    """What a batch needs, in five queries (a few more, if it is about contracts or bodies)."""
     events = [message.data for message in messages]
     placements = {event.placement_id for event in events if isinstance(event, PlacementUpdated | PlacementWithdrawn | DocumentIssued)}
-    return Known(session, placements, {event.alert_key for event in events if isinstance(event, AlertSent | AlertFailed)})
+    known = Known(session, placements, {event.alert_key for event in events if isinstance(event, AlertSent | AlertFailed)})
+    known.governed = governed.read(session, events)
+    return known
 
 
 def placement_updated(known: Known, message: Message, now: datetime) -> Iterable[Say]:
@@ -80,7 +95,7 @@ def alert_settled(known: Known, message: Message, now: datetime) -> Iterable[Say
     """An alert went out or could not: kept as evidence beside what it was about."""
     event = message.data
     assert isinstance(event, AlertSent | AlertFailed)
-    if not event.kind.startswith(("placement-", "deadline-")):
+    if not event.kind.startswith(("placement-", "deadline-", "milestone-")):
         return ()  # about a concern or a decision: none of this service's business
     status, detail = ("sent", event.sent_at.isoformat()) if isinstance(event, AlertSent) else ("failed", event.reason)
     receipt = known.receipts.get(event.alert_key)
@@ -99,4 +114,8 @@ CONSUMERS: Mapping[type[Event], Handler] = {
     DocumentIssued: document_issued,
     AlertSent: alert_settled,
     AlertFailed: alert_settled,
+    ContractRecorded: governed.contract_recorded,
+    MeetingHeld: governed.meeting_held,
+    ReportIssued: governed.report_issued,
+    QuorumDecided: governed.quorum_decided,
 }

@@ -7,8 +7,9 @@ behind when it changes, a document or a waiver that ends says so and stays. So h
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import Index, MetaData, Numeric, text
+from sqlalchemy import JSON, Index, MetaData, Numeric, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
 from shared.database import UtcDateTime
@@ -174,3 +175,131 @@ class AlertReceipt(Base):
     channel: Mapped[str]
     status: Mapped[str]
     detail: Mapped[str]
+
+
+# ---- contracts and governance --------------------------------------------------------------------------------------
+
+
+class Contract(Base):
+    """A contract in one version; the next version says from which day on it is the one in force (``replaced_on``).
+
+    ``needs`` are the questions that were open, by what was asked; ``decision_ids`` the decisions taken, by what was asked.
+    """
+
+    __tablename__ = "contracts"
+    contract_id: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    lead_employer: Mapped[str] = mapped_column(index=True)
+    service_start: Mapped[date]
+    ends_on: Mapped[date]
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON)
+    status: Mapped[str]
+    needs: Mapped[list[Any]] = mapped_column(JSON)
+    decision_ids: Mapped[dict[str, Any]] = mapped_column(JSON)
+    heard_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    replaced_on: Mapped[date | None] = mapped_column(default=None)
+
+
+class Milestone(Base):
+    """What a contract, or a body in a calendar year (``regarding``), owes by a day, in one revision; nothing is ever overwritten.
+
+    ``body_id`` is the body (empty: it is a contract's); ``opens_on`` the first day of a window that has one; ``detail`` what is known
+    of it today, in words; ``next_on`` the day on which the clock must look at it.
+    """
+
+    __tablename__ = "milestones"
+    milestone_id: Mapped[str] = mapped_column(primary_key=True)
+    regarding: Mapped[str] = mapped_column(index=True)
+    body_id: Mapped[str] = mapped_column(index=True)
+    revision: Mapped[int]
+    rule: Mapped[str]
+    title: Mapped[str]
+    lead_employer: Mapped[str] = mapped_column(index=True)
+    owner: Mapped[str]
+    what: Mapped[str]
+    opens_on: Mapped[date | None]
+    due: Mapped[date]
+    severity: Mapped[str]
+    detail: Mapped[str]
+    decision_id: Mapped[str]
+    set_on: Mapped[date]
+    next_on: Mapped[date | None] = mapped_column(index=True)
+    state: Mapped[str] = mapped_column(default="set")
+    version: Mapped[int] = mapped_column(default=1)
+    met_on: Mapped[date | None] = mapped_column(default=None)
+    recorded_by: Mapped[str] = mapped_column(default="")
+    note: Mapped[str] = mapped_column(default="")
+    withdrawn_on: Mapped[date | None] = mapped_column(default=None)
+    reason: Mapped[str] = mapped_column(default="")
+
+    @property
+    def counts(self) -> bool:
+        """Whether this revision is one in force."""
+        return self.state != "withdrawn"
+
+    @property
+    def days_late(self) -> int:
+        """Days between the due day and the day on which it was met; 0 if in time or not met."""
+        return max(0, (self.met_on - self.due).days) if self.met_on else 0
+
+
+class Meeting(Base):
+    """A meeting that was held, and whether it was quorate (``verdict``; empty until responsibility has said so)."""
+
+    __tablename__ = "meetings"
+    meeting_id: Mapped[str] = mapped_column(primary_key=True)
+    body: Mapped[str]
+    lead_employer: Mapped[str] = mapped_column(index=True)
+    host: Mapped[str]
+    held_on: Mapped[date]
+    north_west_terms: Mapped[bool | None]
+    verdict: Mapped[str] = mapped_column(default="")
+    decision_id: Mapped[str] = mapped_column(default="")
+
+
+class Report(Base):
+    """A report that a body made, as a fact."""
+
+    __tablename__ = "reports"
+    report_id: Mapped[str] = mapped_column(primary_key=True)
+    body: Mapped[str]
+    lead_employer: Mapped[str] = mapped_column(index=True)
+    host: Mapped[str]
+    issued_on: Mapped[date]
+
+
+class GovernedBody(Base):
+    """A body of a lead employer's arrangement (a host meeting: of one host) since the first meeting or report known of it.
+
+    ``next_on`` is the day on which the clock opens its next calendar year.
+    """
+
+    __tablename__ = "bodies"
+    body_id: Mapped[str] = mapped_column(primary_key=True)
+    body: Mapped[str]
+    lead_employer: Mapped[str] = mapped_column(index=True)
+    host: Mapped[str]
+    first_on: Mapped[date]
+    next_on: Mapped[date] = mapped_column(index=True)
+
+
+class GovernedYear(Base):
+    """What a body owed in a calendar year and what it did, as the policies last judged it on ``facts``."""
+
+    __tablename__ = "body_years"
+    year_id: Mapped[str] = mapped_column(primary_key=True)
+    body_id: Mapped[str] = mapped_column(index=True)
+    body: Mapped[str]
+    lead_employer: Mapped[str] = mapped_column(index=True)
+    host: Mapped[str]
+    year: Mapped[int]
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON)
+    meetings_held: Mapped[int]
+    meetings_quorate: Mapped[int]
+    reports_made: Mapped[int]
+    owed: Mapped[dict[str, Any]] = mapped_column(JSON)
+    checks: Mapped[dict[str, Any]] = mapped_column(JSON)
+    needs: Mapped[list[Any]] = mapped_column(JSON)
+    owed_decision_id: Mapped[str]
+    checked_decision_id: Mapped[str]

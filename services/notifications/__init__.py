@@ -6,5 +6,5 @@
 * **Says** alert.sent and alert.failed.
 
 An alert is one message to one party on one channel. ``decisions.py`` makes alerts of what ``consumers.py`` hears, ``letters.py`` words
-them (``templates/<kind>/<channel>.txt``), ``senders.py`` sends each of them once. Start reading at ``app.py``.
+them (``templates/<kind>/<channel>.<version>.txt``), ``senders.py`` sends each of them once. Start reading at ``app.py``.
 """

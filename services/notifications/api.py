@@ -1,16 +1,30 @@
-"""HTTP in: alerts by state, one alert with its message, counts, a recipient, and somebody's in-app inbox."""
+"""HTTP in: alerts by state, one alert with its message, counts, a recipient, and somebody's in-app inbox.
 
+And what is said of alerts that have left: receipts of GOV.UK Notify, bounces, and what a person found out (receipts.py).
+"""
+
+import hmac
+import json
 import typing
+from collections.abc import Callable
 
+import structlog
 from flask import Response, request
 from flask_smorest import Blueprint
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
-from services.notifications.models import Alert, InboxMessage, Recipient, Status
-from services.notifications.schemas import AlertSchema, InboxMessageSchema, RecipientSchema, SentAlertSchema
-from shared.answers import answer, listed, narrowed, one_of, running
+from services.notifications import receipts
+from services.notifications.letters import MARK, again
+from services.notifications.models import Alert, Channel, InboxMessage, Recipient, Status
+from services.notifications.schemas import AlertSchema, ChannelSchema, InboxMessageSchema, RecipientSchema, SentAlertSchema
+from services.notifications.senders.states import review
+from shared.answers import answer, listed, narrowed, once, one_of, running, sent_json
 from shared.database import transaction
-from shared.errors import Refused, UnknownResource
+from shared.errors import NotAllowed, NotAsThingsStand, Refused, UnknownResource
+from shared.problems import problem
+
+log = structlog.get_logger()
 
 routes = Blueprint("notifications", __name__, description="Who has to hear of it, how, and did it reach them, exactly once")
 
@@ -36,11 +50,35 @@ def count_alerts() -> Response:
 @routes.get("/alerts/<alert_key>")
 def show_alert(alert_key: str) -> Response:
     """One alert, with its message as it went out."""
+    return answer(SentAlertSchema().dump(_alert(alert_key)))
+
+
+@routes.get("/alerts/<alert_key>/message")
+def show_message(alert_key: str) -> Response:
+    """The message of an alert, made again from its template and values, and whether it is what was kept, byte for byte.
+
+    As JSON, or with ``Accept: text/plain`` as the reader sees it; then the header ``Tripartite-As-Kept`` says the same as ``as_kept``.
+    """
+    alert = _alert(alert_key)
+    try:
+        letter, as_kept = again(alert)
+    except Exception as error:  # whatever is wrong with what is stored, it is not the caller's mistake
+        log.exception("message.failed", alert=alert_key, template=alert.template, error=type(error).__name__)
+        detail = f"It cannot be worded from {alert.template}: {error}. What was kept stands at /notifications/alerts/{alert_key}."
+        return problem(409, "The message cannot be made again", detail)
+    if request.accept_mimetypes.best_match(["application/json", "text/plain"]) == "text/plain":
+        response = Response(f"{MARK}{letter.subject}\n\n{letter.text}", content_type="text/plain; charset=utf-8")
+        response.headers["Tripartite-As-Kept"] = json.dumps(as_kept)
+        return response
+    return answer({"alert_key": alert_key, "template": alert.template, **vars(letter), "as_kept": as_kept})
+
+
+def _alert(alert_key: str) -> Alert:
     with transaction(running().worker.engine) as session:
         row = session.get(Alert, alert_key)
     if row is None:
         raise UnknownResource(f"There is no alert {alert_key} here.")
-    return answer(SentAlertSchema().dump(row))
+    return row
 
 
 @routes.get("/recipients/<recipient_id>")
@@ -61,3 +99,69 @@ def show_inbox() -> Response:
         raise Refused("The inbox cannot be shown.", {"recipient": "is missing: whose inbox?"})
     wanted = select(InboxMessage).where(InboxMessage.recipient_id == recipient)
     return listed(wanted, InboxMessage.alert_key, InboxMessageSchema().dump)
+
+
+# ---- alerts that have left, and those that may have --------------------------------------------------------------
+
+
+@routes.get("/channels")
+def list_channels() -> Response:
+    """The channels whose pace is kept: until when each is left alone, and why."""
+    return listed(select(Channel), Channel.name, ChannelSchema().dump)
+
+
+@routes.post("/alerts/<alert_key>/review")
+def review_alert(alert_key: str) -> Response:
+    """Settle an alert that needs review, or was refused: ``{"sent": true | false, "by": who found out}`` -> sent, or pending again."""
+    found = sent_json()
+    if not isinstance(found, dict):
+        raise Refused('Send a JSON object such as {"sent": false, "by": "Ada Quillfeather"}.')
+    sent, by = found.get("sent"), found.get("by")
+    problems = {} if isinstance(sent, bool) else {"sent": "must be true (it has left) or false (it has not, and goes out again)."}
+    problems |= {} if isinstance(by, str) and 0 < len(by.strip()) <= 200 else {"by": "must name who found out, in at most 200 characters."}
+    problems |= {str(name): "is not taken here." for name in found.keys() - {"sent", "by"}}
+    if problems:
+        raise Refused("The review cannot be used.", problems)
+    now = running().now()
+
+    def make(session: Session) -> tuple[str, int, str]:
+        alert = session.scalars(select(Alert).where(Alert.alert_key == alert_key).with_for_update()).one_or_none()
+        if alert is None:
+            raise UnknownResource(f"There is no alert {alert_key} here.")
+        said = review(alert, sent=bool(sent), by=str(by).strip(), now=now)
+        if said is None:
+            raise NotAsThingsStand(
+                f"The alert is {alert.status}; only what needs review, or was refused by its provider, is settled by a person."
+            )
+        running().worker.say(session, said, now)
+        return json.dumps(SentAlertSchema().dump(alert), ensure_ascii=False), 200, ""
+
+    return once(make, now)
+
+
+@routes.post("/receipts/notify")
+def take_notify_receipt() -> Response:
+    """A delivery receipt of GOV.UK Notify, with TRIPARTITE_NOTIFY_CALLBACK_TOKEN as bearer token."""
+    config = running().worker.config
+    return _take(config.notify_callback_token, "TRIPARTITE_NOTIFY_CALLBACK_TOKEN", lambda: receipts.from_notify(sent_json()))
+
+
+@routes.post("/receipts/bounce")
+def take_bounce() -> Response:
+    """A bounce as it came (``message/rfc822``), with TRIPARTITE_BOUNCE_TOKEN as bearer token."""
+    return _take(running().worker.config.bounce_token, "TRIPARTITE_BOUNCE_TOKEN", lambda: receipts.from_bounce(request.get_data()))
+
+
+def _take(token: str, setting: str, read: Callable[[], receipts.Receipt]) -> Response:
+    """Take in a receipt from somebody who has the token; old news is taken without effect."""
+    given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+    if not token or not hmac.compare_digest(f"Bearer {token}".encode(), given):
+        raise NotAllowed(f"Send Authorization: Bearer, with the value of {setting}{'' if token else ', which is not set here'}.")
+    receipt, now = read(), running().now()
+    with transaction(running().worker.engine) as session:
+        alert = session.scalars(select(Alert).where(Alert.alert_key == receipt.alert_key).with_for_update()).one_or_none()
+        if alert is None:
+            raise UnknownResource("There is no alert with this reference here.")
+        said = receipts.apply(alert, receipt, now)
+        running().worker.say(session, said or [], now)
+    return answer({"alert_key": alert.alert_key, "applied": said is not None, "status": alert.status, "receipt": alert.receipt})

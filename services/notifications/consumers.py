@@ -146,8 +146,9 @@ def recipient_updated(known: Known, message: Message, now: datetime) -> Iterable
     event = message.data
     assert isinstance(event, RecipientUpdated)
     contact = Recipient(event.recipient_id, event.role, event.organisation, event.purpose, event.name.strip(), event.email or None)
+    contact.webhook, contact.escalates_to = event.webhook or None, event.escalates_to
     row = known.contacts.by_id.setdefault(event.recipient_id, contact)
-    for name in ("role", "organisation", "purpose", "name", "email"):
+    for name in ("role", "organisation", "purpose", "name", "email", "webhook", "escalates_to"):
         setattr(row, name, getattr(contact, name))
     again = [alert for alert in known.waiting if decisions.waits_for(alert, row)]
     before = [alert.reason for alert in again]

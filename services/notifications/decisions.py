@@ -9,13 +9,14 @@ Read from the top:
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 
+from services.notifications.letters import newest
 from services.notifications.models import Alert, Placement, Recipient, placement_of
-from services.notifications.wording import changes, core, long_day, organisation, terms, words
+from services.notifications.wording import changes, core, long_day, organisation, reading_as, terms, words
 from shared.decisions import fingerprint, standing
 from shared.errors import TripartiteError
 from shared.events import (
@@ -263,16 +264,27 @@ def alerts_of(news: News, tellings: Iterable[Telling], contacts: Contacts, about
     """
     content = fingerprint(news.kind, news.content)
     added = []
-    for telling in tellings:
-        party = news.parties.get(telling.role)
-        if party is None:
-            continue
+    for telling in channelled(tellings, news, contacts):
+        party = news.parties[telling.role]
         thread = [alert for alert in about if _in_thread(alert, news, telling, party)]
         last = max((alert for alert in thread if alert.status != "withdrawn"), key=lambda alert: alert.telling, default=None)
         if last is None or last.content != content:
             number = 1 + max((alert.telling for alert in thread), default=0)
             added.append(address(_alert(news, telling, party, content, number, now), contacts))
     return added
+
+
+def channelled(tellings: Iterable[Telling], news: News, contacts: Contacts) -> Iterable[Telling]:
+    """What is told to the parties there are; a contact with a webhook gets it there as well, or instead if it has no e-mail address."""
+    for telling in tellings:
+        party = news.parties.get(telling.role)
+        if party is None:
+            continue
+        contact = contacts.find(telling.role, party, telling.purpose) if telling.channel == "email" else None
+        if contact is None or contact.email or not contact.webhook:
+            yield telling
+        if contact is not None and contact.webhook:
+            yield replace(telling, channel="webhook")
 
 
 def _in_thread(alert: Alert, news: News, telling: Telling, party: Party) -> bool:
@@ -292,8 +304,8 @@ def _alert(news: News, telling: Telling, party: Party, content: str, number: int
         purpose=telling.purpose,
         person=party.person,
         channel=telling.channel,
-        template=f"{news.kind}/{telling.channel}.txt",
-        values={**news.values, **telling.why, "reader": telling.role},
+        template=newest(news.kind, telling.channel),
+        values={**news.values, **telling.why, **reading_as(telling.role, telling.purpose, party.organisation)},
         topic=news.topic,
         content=content,
         telling=number,
@@ -306,14 +318,23 @@ def address(alert: Alert, contacts: Contacts) -> Alert:
     """Say who the party is by what is known now: pending, or failed with what is to be mended."""
     contact = contacts.find(alert.role, Party(alert.organisation, alert.person), alert.purpose)
     alert.recipient_id = contact.recipient_id if contact else ""
-    alert.address = (contact.email or "" if alert.channel == "email" else contact.recipient_id) if contact else ""
+    if contact and alert.channel == "email" and contact.webhook and not contact.email:
+        alert.channel = "webhook"  # this contact came later, and is reached no other way
+    alert.address = address_of(contact, alert.channel) if contact else ""
     alert.values = {**alert.values, "to": contact.name if contact else ""}
     alert.reason = "" if alert.address else _to_mend(alert)
     alert.status = "failed" if alert.reason else "pending"
     return alert
 
 
+def address_of(contact: Recipient, channel: str) -> str:
+    """Where a contact is reached on a channel; empty if it is not."""
+    return {"email": contact.email or "", "webhook": contact.webhook or ""}.get(channel, contact.recipient_id)
+
+
 def _to_mend(alert: Alert) -> str:
+    if alert.recipient_id and alert.channel == "webhook":
+        return f"The contact {alert.recipient_id} has no webhook any more; send recipient.updated with one."
     if alert.recipient_id:
         return f"The contact {alert.recipient_id} has no e-mail address; send recipient.updated with one."
     if alert.role == "trainee":

@@ -2,8 +2,11 @@
 
 The states of an alert::
 
-    pending -> claimed (token, lease) -> sent
+    pending -> claimed (token, lease) -> sent -> failed                   it bounced: its provider says that it did not arrive
+       |                  |-> failed                                      it was refused for good
+       |                  |-> pending                                     it was refused for now (``not_before``), or not begun
        |                  |-> unknown -> sent | pending | needs-review    the sender died or was too slow: look, never resend blindly
+       |-> kept                                                           it is worded, and may not leave: never sent later
        |-> failed                                                         it cannot be worded, or there is nobody to send it to
        |-> withdrawn                                                      it is no longer true
 
@@ -14,13 +17,13 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from sqlalchemy import JSON, Date, Index, MetaData, String, Text
+from sqlalchemy import JSON, Date, Float, Index, MetaData, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
 from shared.database import UtcDateTime
 from shared.events import PlacementUpdated
 
-Status = Literal["pending", "claimed", "sent", "failed", "unknown", "needs-review", "withdrawn"]
+Status = Literal["pending", "claimed", "sent", "failed", "kept", "unknown", "needs-review", "withdrawn"]
 
 MATERIAL = (
     "trainee_id",
@@ -35,6 +38,10 @@ MATERIAL = (
     "end_date",
 )
 """The fields of a placement that those who were told of it must hear about when they change."""
+
+
+FAILURES = ("permanent-failure", "temporary-failure", "technical-failure")
+"""GOV.UK Notify's words for an alert that did not arrive: the address is bad; it was tried for long enough; the provider is at fault."""
 
 
 class Base(MappedAsDataclass, DeclarativeBase):
@@ -82,6 +89,8 @@ class Recipient(Base):
     purpose: Mapped[str]
     name: Mapped[str]
     email: Mapped[str | None]
+    webhook: Mapped[str | None] = mapped_column(default=None)
+    escalates_to: Mapped[str] = mapped_column(default="")
 
     __table_args__ = (Index("recipients_role", "role", "organisation"),)
 
@@ -92,6 +101,10 @@ class Alert(Base):
     ``role``, ``organisation``, ``purpose`` and ``person`` say whom the policy means; ``recipient_id`` and ``address`` who that is
     by what is known now. ``content`` is the fingerprint of what is said, ``telling`` counts what this party was told about
     ``regarding``. It leaves at ``due_at``, not before. ``subject`` and ``text`` are kept as they were sent.
+
+    Of its sending: ``provider`` is who carries it (``files``, ``smtp``, ``notify``, …), ``begun_at`` when its sender took it up,
+    ``tried_at`` when the first did, ``tries`` how often it was refused for now, ``receipt`` what its provider last said of it
+    (``delivered``, ``permanent-failure``, …), ``bounces`` how often it was sent again after one of FAILURES.
     """
 
     __tablename__ = "alerts"
@@ -120,11 +133,46 @@ class Alert(Base):
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     subject: Mapped[str] = mapped_column(Text, default="")
     text: Mapped[str] = mapped_column(Text, default="")
+    provider: Mapped[str] = mapped_column(default="")
+    begun_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    tried_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    tries: Mapped[int] = mapped_column(default=0)
+    not_before: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    receipt: Mapped[str] = mapped_column(default="")
+    receipt_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    bounces: Mapped[int] = mapped_column(default=0)
+    reviewed_by: Mapped[str] = mapped_column(default="")
+    reviewed_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
 
     __table_args__ = (
         Index("alerts_waiting", "status", "due_at", "created_at"),
         Index("alerts_of_recipient", "recipient_id", "created_at"),
     )
+
+    @property
+    def bounced(self) -> bool:
+        """Whether it had left and did not arrive: with another address, it may go again."""
+        return self.status == "failed" and self.receipt in FAILURES
+
+    @property
+    def reference(self) -> str:
+        """What its provider knows it by: its key, and after a bounce which sending it is. Receipts of an earlier one mean nothing then."""
+        return f"{self.alert_key}.{self.bounces}" if self.bounces else self.alert_key
+
+
+class Channel(Base):
+    """How much a channel takes for now: a token bucket that all workers share, and until when its provider is left alone, and why.
+
+    Times are of the database's clock.
+    """
+
+    __tablename__ = "channels"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    tokens: Mapped[float] = mapped_column(Float)
+    filled_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    paused_until: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
+    failures: Mapped[int] = mapped_column(default=0)
+    reason: Mapped[str] = mapped_column(Text, default="")
 
 
 class InboxMessage(Base):

@@ -19,6 +19,12 @@ class AlertSchema(Schema):
     attempts = fields.Integer()
     created_at = fields.AwareDateTime()
     sent_at = fields.AwareDateTime(allow_none=True)
+    not_before = fields.AwareDateTime(allow_none=True)
+    receipt = fields.String()
+    receipt_at = fields.AwareDateTime(allow_none=True)
+    provider = fields.String()
+    bounces = fields.Integer()
+    reviewed_by = fields.String()
 
 
 class SentAlertSchema(AlertSchema):
@@ -28,6 +34,15 @@ class SentAlertSchema(AlertSchema):
     template = fields.String()
     subject = fields.String()
     text = fields.String()
+
+
+class ChannelSchema(Schema):
+    """Until when a channel is left alone, and why."""
+
+    name = fields.String()
+    paused_until = fields.AwareDateTime(allow_none=True)
+    failures = fields.Integer()
+    reason = fields.String()
 
 
 class InboxMessageSchema(Schema):
@@ -51,3 +66,5 @@ class RecipientSchema(Schema):
     purpose = fields.String()
     name = fields.String()
     email = fields.String(allow_none=True)
+    webhook = fields.String(allow_none=True)
+    escalates_to = fields.String()

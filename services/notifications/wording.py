@@ -13,7 +13,7 @@ Naming = Callable[[str], str]
 
 _LABELS = {
     "trainee_id": "Doctor",
-    "host": "Host code",
+    "host": "Host's ODS code (the NHS code of the organisation)",
     "host_name": "Host",
     "site": "Site",
     "lead_employer": "Lead employer",
@@ -36,8 +36,13 @@ def words(token: str) -> str:
 
 
 def organisation(code: str) -> str:
-    """The registered name, or the code where none is known."""
-    return names_by_code().get(code, code)
+    """The registered name, or the ODS code where none is known."""
+    return names_by_code().get(code) or (f"the organisation with the NHS code {code}" if code else "")
+
+
+def reading_as(role: str, purpose: str, code: str) -> dict[str, str]:
+    """Why somebody gets a message: in which role, for what, and of which organisation (none: the only one there is)."""
+    return {"reader": role, "purpose": "anything" if purpose == "any" else words(purpose), "organisation": organisation(code)}
 
 
 def terms(placement: Placement, named: Naming) -> dict[str, str]:

@@ -1,17 +1,22 @@
-"""HTTP in: cases. Every read of a case, or of a decision on one, leaves a row in ``case_reads``."""
+"""HTTP in: cases and meetings. Every read of a case, or of a decision on one, leaves a row in ``case_reads``."""
+
+import re
+from datetime import date
+from typing import Any
 
 from flask import Response, request
 from flask_smorest import Blueprint
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from services.responsibility.models import Case, CaseRead
-from services.responsibility.schemas import CaseSchema
+from services.responsibility.models import Case, CaseRead, Meeting
+from services.responsibility.quorum import VERDICTS
+from services.responsibility.schemas import CaseSchema, MeetingSchema
 from shared.answers import answer, listed, narrowed, one_of, running
 from shared.database import transaction
-from shared.errors import UnknownResource
+from shared.errors import Refused, UnknownResource
 
-routes = Blueprint("responsibility", __name__, description="Who owns a concern")
+routes = Blueprint("responsibility", __name__, description="Who owns a concern, and whether a meeting was quorate")
 
 
 @routes.get("/cases")
@@ -34,6 +39,34 @@ def show_case(concern_id: str) -> Response:
             raise UnknownResource(f"No concern {concern_id} was raised here.")
         session.add(_read(concern_id))
         return answer(CaseSchema().dump(case))
+
+
+@routes.get("/meetings")
+def list_meetings() -> Response:
+    """Meetings by id: ``?body=``, ``?lead_employer=``, ``?host=``, ``?year=``, ``?verdict=`` (one of VERDICTS)."""
+    one_of("verdict", VERDICTS)
+    wanted = select(Meeting)
+    if given := request.args.get("year"):
+        if not re.fullmatch("(19|20)[0-9]{2}", given):
+            raise Refused("The list cannot be made.", {"year": f"must be a year such as 2027, not {given!r}."})
+        wanted = wanted.where(Meeting.held_on.between(date(int(given), 1, 1), date(int(given), 12, 31)))
+    narrow = {"body": Meeting.body, "verdict": Meeting.verdict, "lead_employer": Meeting.lead_employer, "host": Meeting.host}
+    return listed(narrowed(wanted, **narrow), Meeting.meeting_id, _meeting)
+
+
+@routes.get("/meetings/<path:meeting_id>")
+def show_meeting(meeting_id: str) -> Response:
+    """One meeting: the verdict, what each side had, which facts are missing, and the decision."""
+    with transaction(running().worker.engine) as session:
+        meeting = session.get(Meeting, meeting_id)
+        if meeting is None:
+            raise UnknownResource(f"No meeting {meeting_id} was told of here.")
+        return answer(_meeting(meeting))
+
+
+def _meeting(meeting: Meeting) -> dict[str, Any]:
+    decision = f"/responsibility/decisions/{meeting.decision_id}" if meeting.decision_id else None
+    return {**dict(MeetingSchema().dump(meeting)), "decision": decision}
 
 
 @routes.after_app_request

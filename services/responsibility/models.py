@@ -1,6 +1,6 @@
-"""The tables of responsibility: cases, and who read them. Concerns about a doctor are special: every read leaves a row."""
+"""The tables of responsibility: cases, who read them, and meetings. Concerns about a doctor are special: every read leaves a row."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import JSON, MetaData
@@ -44,3 +44,21 @@ class CaseRead(Base):
     concern_id: Mapped[str] = mapped_column(index=True)
     read_at: Mapped[datetime] = mapped_column(UtcDateTime)
     address: Mapped[str]
+
+
+class Meeting(Base):
+    """A meeting as it was last told of, and whether it was quorate; ``undetermined`` while facts are missing (``needs``)."""
+
+    __tablename__ = "meetings"
+    meeting_id: Mapped[str] = mapped_column(primary_key=True)
+    body: Mapped[str] = mapped_column(index=True)
+    lead_employer: Mapped[str]
+    host: Mapped[str]
+    held_on: Mapped[date] = mapped_column(index=True)
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON)
+    verdict: Mapped[str]
+    outcome: Mapped[dict[str, Any]] = mapped_column(JSON)
+    needs: Mapped[list[Any]] = mapped_column(JSON)
+    decision_id: Mapped[str]
+    version: Mapped[int]
+    heard_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -20,3 +20,19 @@ class CaseSchema(Schema):
     needs = fields.List(fields.Dict())
     decision_id = fields.String()
     version = fields.Integer()
+
+
+class MeetingSchema(Schema):
+    """A meeting and whether it was quorate."""
+
+    meeting_id = fields.String()
+    body = fields.String()
+    lead_employer = fields.String()
+    host = fields.String()
+    held_on = fields.Date()
+    facts = fields.Dict()
+    verdict = fields.String()
+    outcome = fields.Dict()
+    needs = fields.List(fields.Dict())
+    decision_id = fields.String()
+    version = fields.Integer()

@@ -8,16 +8,17 @@ per alert, by its key) could not show.
 """
 
 import threading
-import time
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
+
+from services.notifications.senders.outcomes import SENT, Outcomes
 
 PATIENCE = 10
 
@@ -91,29 +92,26 @@ class Provider:
 
 @dataclass(frozen=True)
 class ProviderSender:
-    """E-mail through the provider, one request for each alert.
-
-    A sender that holds its claim longer than the lease would send what another has taken over meanwhile. So it stops half way through the
-    lease: what it raises puts the rest in doubt, and it is looked up.
-    """
+    """E-mail through the provider, one request for each alert, each of which is on record as begun before it leaves."""
 
     address: str
-    lease_seconds: float
+    provider: ClassVar[str] = "provider"
+    at_once: ClassVar[bool] = False
+    per_minute: ClassVar[int | None] = None
+    remembers: ClassVar[timedelta] = timedelta.max
+    patience: ClassVar[timedelta] = timedelta.max
 
-    def send(self, alerts: Sequence[Any], now: datetime) -> Mapping[str, str]:
-        ends = time.monotonic() + self.lease_seconds / 2
+    def send(self, alerts: Iterable[Any], now: datetime) -> Outcomes:
         with closing(HTTPConnection(self.address, timeout=PATIENCE)) as connection:
             for alert in alerts:
-                if time.monotonic() > ends:
-                    raise TimeoutError("Half of the lease is over; the rest of the batch is looked up, and sent with another.")
-                status = self._ask(connection, "POST", alert.alert_key, alert.text.encode())
+                status = self._ask(connection, "POST", alert.reference, alert.text.encode())
                 if status != 201:
-                    raise OSError(f"The provider answered {status} for {alert.alert_key}.")
-        return {}
+                    raise OSError(f"The provider answered {status} for {alert.reference}.")
+                yield alert.alert_key, SENT
 
-    def find(self, keys: Collection[str]) -> set[str]:
+    def find(self, references: Collection[str]) -> set[str]:
         with closing(HTTPConnection(self.address, timeout=PATIENCE)) as connection:
-            return {key for key in keys if self._ask(connection, "GET", key) == 200}
+            return {reference for reference in references if self._ask(connection, "GET", reference) == 200}
 
     def _ask(self, connection: HTTPConnection, method: str, reference: str, body: bytes | None = None) -> int:
         connection.request(method, f"/{reference}", body)

@@ -9,7 +9,7 @@ from tests.helpers import HOUSE
 
 CALLS = {"transaction", "publish", "done", "done_alone", "basic_ack", "ack"}
 """What crosses a boundary: a transaction's end commits, the others tell the broker."""
-WORKS = ("shared/*.py", "shared/bus/*.py", "services/*/*.py", "services/working.py", "services/house.py")
+WORKS = ("shared/*.py", "shared/bus/*.py", "services/*/*.py", "services/*/senders/*.py", "services/working.py", "services/house.py")
 ANSWERS = ("api.py", "shared/service.py", "shared/answers.py")
 """What answers a person: whoever asks sees that there was no answer, and asks again. The other files of services/ are commands."""
 NEEDS_NONE = {
@@ -26,9 +26,12 @@ NEEDS_NONE = {
     "shared/outbox.py:Relay.republish": "only at an embedded start, where a death leaves what the next start begins with",
     "services/notifications/senders/inbox.py:InboxSender.send": "stands between alert.claimed.unsent and alert.sent.unmarked",
     "services/notifications/senders/inbox.py:InboxSender.find": "reads only",
-    "services/notifications/senders/delivery.py:claim": "deliver passes alert.claimed.unsent as soon as it returns",
-    "services/notifications/senders/delivery.py:mark": "deliver passes alert.sent.unmarked before it",
-    "services/notifications/senders/delivery.py:give_back": "deliver passes alert.sent.unmarked before it",
+    "services/notifications/senders/delivery.py:_waited_on": "reads only",
+    "services/notifications/senders/delivery.py:claim": "_round passes alert.claimed.unsent as soon as it returns",
+    "services/notifications/senders/delivery.py:begin": "stands between alert.claimed.unsent and alert.sent.one: begun is not yet sent",
+    "services/notifications/senders/delivery.py:mark": "send passes alert.sent.unmarked before it",
+    "services/notifications/senders/delivery.py:give_back": "send passes alert.sent.one or alert.sent.unmarked before it",
+    "services/notifications/senders/delivery.py:_keep_pace": "how fast a channel goes; nothing leaves here",
     "services/notifications/senders/delivery.py:settle_claims": "looks up again what it has not settled; nothing leaves here",
     "services/notifications/senders/delivery.py:doubt": "what is in doubt stays so until it is settled; nothing leaves here",
 }

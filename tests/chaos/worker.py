@@ -23,10 +23,11 @@ from shared.worker import Say, Worker
 def send_through(address: str) -> None:
     """E-mail leaves through a provider that keeps a log."""
     from services.notifications import senders
+    from services.notifications.senders.inbox import InboxSender
     from tests.chaos.provider import ProviderSender
 
     def senders_of(worker: Worker) -> Mapping[str, Any]:
-        return {"email": ProviderSender(address, worker.config.lease_seconds), "inbox": senders.InboxSender(worker.engine)}
+        return {"inbox": InboxSender(worker.engine), "email": ProviderSender(address)}
 
     vars(senders)["senders_of"] = senders_of
 

@@ -3,7 +3,7 @@
 import multiprocessing
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,17 @@ from services.deadlines.app import SERVICE
 from services.deadlines.clock import due_by
 from services.deadlines.consumers import Known
 from services.deadlines.decisions import deadline_waived
-from services.deadlines.models import Deadline
+from services.deadlines.models import Deadline, GovernedYear, Meeting, Milestone
 from services.deadlines.waivers import Wish
 from shared.config import Config
 from shared.database import migrate, open_database, transaction
 from shared.inbox import InboxRow, QuarantineRow
 from shared.outbox import OutboxRow
+from shared.wire import Message
 from shared.worker import Worker
 from shared.writing import write
 from tests.bench.clock import FIRST_DAY, fill
+from tests.deadlines.arrangements import a_contract, a_meeting, told
 from tests.deadlines.striking import strike_until_quiet as striker
 from tests.helpers import Clock, a_document, a_message, a_placement, put, settle
 from tests.nodes import Database
@@ -69,10 +71,58 @@ def test_many_clocks_on_one_database_strike_once_for_each_deadline(config: Confi
         worker.close()
 
 
-def strike_until_quiet(worker: Worker) -> None:
+def test_many_clocks_of_milestones_strike_once_for_each_and_open_each_year_once(config: Config, clock: Clock) -> None:
+    first = Worker(SERVICE, config, clock)
+    events = [
+        *(a_contract(contract_id=f"C-{number}") for number in range(30)),
+        *(a_meeting(f"m{number}", date(2027, 3, 1), body="host-meeting", host=f"H{number}") for number in range(25)),
+    ]
+    first.take_in([told(event, clock().date()) for event in events], clock())
+    clock.on(date(2030, 4, 1))
+    workers = [first, *(Worker(SERVICE, config, clock) for _ in range(3))]
+    threads = [threading.Thread(target=strike_until_quiet, args=(worker, "tick_milestones")) for worker in workers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with transaction(first.engine) as session:
+        contracts = select(Milestone.state, func.count()).where(Milestone.body_id == "").group_by(Milestone.state)
+        assert dict(session.execute(contracts).all()) == {"missed": 180}
+        years = select(GovernedYear.year, func.count()).group_by(GovernedYear.year)
+        assert dict(session.execute(years).all()) == dict.fromkeys(range(2027, 2031), 25)
+        said = dict(session.execute(select(OutboxRow.type, func.count()).group_by(OutboxRow.type)).all())
+    assert said == {"milestone.set": 180 + 4 * 25, "milestone.missed": 180 + 3 * 25}
+    for worker in workers:
+        worker.close()
+
+
+def test_meetings_heard_by_two_workers_at_once_are_all_counted(config: Config, clock: Clock) -> None:
+    workers = [Worker(SERVICE, config, clock) for _ in range(2)]
+    meetings = [told(a_meeting(f"m{number}", date(2027, 3, 1)), clock().date()) for number in range(40)]
+    halves = [(worker, meetings[place::2]) for place, worker in enumerate(workers)]
+    threads = [threading.Thread(target=take_in_one_by_one, args=(worker, half, clock)) for worker, half in halves]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with transaction(workers[0].engine) as session:
+        assert session.scalar(select(func.count()).select_from(Meeting)) == 40
+        assert session.scalars(select(GovernedYear.meetings_held)).all() == [40]
+        said = dict(session.execute(select(OutboxRow.type, func.count()).group_by(OutboxRow.type)).all())
+    assert said == {"milestone.set": 2, "milestone.met": 1}
+    for worker in workers:
+        worker.close()
+
+
+def take_in_one_by_one(worker: Worker, messages: Sequence[Message], clock: Clock) -> None:
+    for message in messages:
+        worker.take_in([message], clock())
+
+
+def strike_until_quiet(worker: Worker, chore: str = "tick") -> None:
     quiet = 0
     while quiet < 20:
-        quiet = 0 if worker.parts["tick"](0.0) else quiet + 1
+        quiet = 0 if worker.parts[chore](0.0) else quiet + 1
 
 
 def test_several_processes_say_every_moment_once_day_after_day_and_leave_what_is_waived_alone(config: Config, clock: Clock) -> None:

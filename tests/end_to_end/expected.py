@@ -210,7 +210,7 @@ def _reaches(contact: Mapping[str, Any], alert: Expected) -> bool:
     return alert.whom in ("", contact["organisation"]) and contact["purpose"] in (alert.purpose, "", "any")
 
 
-def expected_alerts(arrivals: Mapping[date, list[Line]], days: Iterator[date], codes: Mapping[str, str]) -> Counter[Expected]:
+def expected_alerts(arrivals: Mapping[date, Iterable[Line]], days: Iterator[date], codes: Mapping[str, str]) -> Counter[Expected]:
     """Every alert that a rotation must lead to, sent or not.
 
     :param arrivals: its lines by the day on which they are heard.

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,10 +13,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import select, update
 
-from services.notifications import models
+from services.notifications import models, senders
 from services.notifications.consumers import CONSUMERS, read
 from services.notifications.models import Alert, InboxMessage
 from services.notifications.senders import delivery
+from services.notifications.senders.outcomes import refused
+from services.notifications.senders.states import MOST_ATTEMPTS
 from shared.bus.embedded import forget_embedded_queues
 from shared.config import Config
 from shared.database import from_now, transaction
@@ -88,10 +91,22 @@ def files(worker: Worker) -> list[Path]:
 
 def claimed(worker: Worker, *, lease_is_over: bool = True) -> list[Alert]:
     """The first half of a round: the process dies before it sends, and its lease runs out."""
-    rows, _ = delivery.claim(worker, "token-of-the-dead", NOW)
+    rows = claim(worker, "token-of-the-dead")
     if lease_is_over:
         let_leases_run_out(worker)
     return rows
+
+
+def claim(worker: Worker, token: str) -> list[Alert]:
+    """Claim a batch of every channel."""
+    by_channel = senders.senders_of(worker).items()
+    return [alert for channel, sender in by_channel for alert in delivery.claim(worker, channel, sender, token, NOW)[0]]
+
+
+def carry(worker: Worker, rows: list[Alert]) -> None:
+    """The second half of a round, but for its end: what was sent is not marked."""
+    for channel, sender in senders.senders_of(worker).items():
+        list(sender.send([alert for alert in rows if alert.channel == channel], NOW))
 
 
 def let_leases_run_out(worker: Worker) -> None:
@@ -161,11 +176,11 @@ def test_a_contact_that_comes_later_gets_the_alert(worker: Worker) -> None:
     assert statuses(worker) == {"sent"}
 
 
-def test_a_batch_is_no_larger_than_it_may_be(tmp_path: Path) -> None:
+def test_a_batch_is_no_larger_on_any_channel_than_it_may_be(tmp_path: Path) -> None:
     forget_embedded_queues()
     worker = Worker(Service("notifications", CONSUMERS, read), Config(data=tmp_path, batch=1), lambda: NOW)
-    hear(worker, TRAINEE, PLACEMENT)
-    assert [delivery.deliver(worker, NOW) for _ in range(3)] == [1, 1, 0]
+    hear(worker, TRAINEE, PLACEMENT, replace(PLACEMENT, placement_id="P2"))
+    assert [delivery.deliver(worker, NOW) for _ in range(3)] == [2, 2, 0]
     worker.close()
 
 
@@ -196,7 +211,7 @@ def test_died_before_the_send_it_is_sent_by_the_next(waiting: Worker) -> None:
 
 
 def test_died_after_the_send_it_is_found_and_not_sent_again(waiting: Worker) -> None:
-    delivery.send(waiting, claimed(waiting), NOW)
+    carry(waiting, claimed(waiting))
     [file] = files(waiting)
     written = file.stat()
     assert delivery.deliver(waiting, LATER) == 2
@@ -209,7 +224,7 @@ def test_died_after_the_send_it_is_found_and_not_sent_again(waiting: Worker) -> 
 
 def test_died_between_two_sends_only_the_missing_one_is_sent(waiting: Worker) -> None:
     rows = claimed(waiting)
-    delivery.send(waiting, [alert for alert in rows if alert.channel == "email"], NOW)
+    carry(waiting, [alert for alert in rows if alert.channel == "email"])
     assert delivery.settle_claims(waiting, LATER) == 2
     assert {alert.channel: alert.status for alert in alerts(waiting)} == {"email": "sent", "inbox": "pending"}
 
@@ -229,11 +244,11 @@ def test_an_expired_claim_is_in_doubt_and_never_simply_pending(waiting: Worker) 
     assert delivery.doubt(waiting) == [], "the lease has not run out"
     let_leases_run_out(waiting)
     assert {alert.status for alert in delivery.doubt(waiting)} == {"unknown"}
-    assert delivery.claim(waiting, "another-token", LATER) == ([], 0), "what is in doubt is not claimed"
+    assert claim(waiting, "another-token") == [], "what is in doubt is not claimed"
 
 
 def test_at_an_embedded_start_every_claim_is_settled_at_once(waiting: Worker) -> None:
-    delivery.send(waiting, claimed(waiting, lease_is_over=False), NOW)
+    carry(waiting, claimed(waiting, lease_is_over=False))
     assert delivery.settle_claims(waiting, NOW) == 0
     assert delivery.settle_claims(waiting, NOW, at_start=True) == 2
     assert statuses(waiting) == {"sent"}
@@ -242,16 +257,16 @@ def test_at_an_embedded_start_every_claim_is_settled_at_once(waiting: Worker) ->
 def test_a_sender_that_wakes_up_late_marks_nothing_twice(waiting: Worker) -> None:
     rows = claimed(waiting)
     delivery.deliver(waiting, LATER)
-    delivery.send(waiting, rows, LATER)
-    delivery.mark(waiting, "token-of-the-dead", {}, LATER)
+    for row in rows:
+        delivery.send(waiting, senders.senders_of(waiting)[row.channel], "token-of-the-dead", [row], LATER)
     assert said(waiting).count("alert.sent") == 2
     assert len(files(waiting)) == 1
 
 
 def test_an_alert_whose_sender_always_dies_waits_for_a_person(waiting: Worker) -> None:
     now = NOW
-    for _ in range(delivery.MOST_ATTEMPTS):
-        delivery.claim(waiting, f"token-{now}", now)
+    for _ in range(MOST_ATTEMPTS):
+        claim(waiting, f"token-{now}")
         let_leases_run_out(waiting)
         now += timedelta(minutes=1)
         delivery.settle_claims(waiting, now)
@@ -273,8 +288,9 @@ def test_an_outage_of_a_channel_counts_against_no_alert_and_holds_up_no_other_ch
 
 def test_a_refusal_for_good_is_said_with_its_reason(waiting: Worker) -> None:
     rows = claimed(waiting)
-    delivery.mark(waiting, "token-of-the-dead", {rows[0].alert_key: "The address does not exist."}, NOW)
-    assert sorted(alert.status for alert in alerts(waiting)) == ["failed", "sent"]
+    sender = senders.senders_of(waiting)[rows[0].channel]
+    delivery.mark(waiting, sender, "token-of-the-dead", {rows[0].alert_key: refused("The address does not exist.")}, NOW)
+    assert sorted(alert.status for alert in alerts(waiting)) == ["claimed", "failed"]
     assert said(waiting).count("alert.failed") == 3
 
 

@@ -13,7 +13,7 @@ from services.responsibility.models import Case
 from shared import inbox, outbox
 from shared.database import transaction
 from shared.decisions import DecisionRow
-from shared.events import ConcernRaised, ResponsibilityAssigned
+from shared.events import ConcernRaised, MeetingHeld, ResponsibilityAssigned
 from shared.wire import Message, read_message
 from shared.worker import Worker
 from tests.helpers import Clock, a_concern, a_message, a_worker, put, settle
@@ -180,5 +180,5 @@ def test_two_concerns_with_the_same_facts_are_two_cases_with_a_decision_each(wor
     assert [event.doctor_reference for event, _ in said(worker)] == ["DR-0001", "DR-0002"]
 
 
-def test_responsibility_hears_concerns_and_nothing_else() -> None:
-    assert list(SERVICE.consumers) == [ConcernRaised]
+def test_responsibility_hears_concerns_and_meetings_and_nothing_else() -> None:
+    assert list(SERVICE.consumers) == [ConcernRaised, MeetingHeld]

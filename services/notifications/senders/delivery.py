@@ -1,64 +1,99 @@
 """Alerts out, each of them once.
 
-:func:`deliver` is the chore: settle what is in doubt, :func:`claim` a batch (worded and committed), send it, :func:`mark` it. Between the
-claim and the mark the alert may or may not have left; if its sender dies there, the lease runs out, the alert becomes
-``unknown``, and :func:`settle_claims` looks for it where it would be. It is sent again only if it is provably not there.
+:func:`deliver` is the chore: settle what is in doubt, then on each channel :func:`claim` a batch (worded and committed), :func:`send` it,
+:func:`mark` it. Between the claim and the mark an alert may or may not have left; if its sender dies there, the lease runs out, the
+alert becomes ``unknown``, and :func:`settle_claims` looks for it where it would be. It is sent again only if it is provably not there.
+
+Senders that take alerts one by one narrow the doubt: each alert is on record as begun (:func:`begin`) before its sender has it, and marked
+before the next is begun. So whatever dies, one alert of a batch is in doubt; those that were not begun have not left. To begin needs
+a lease that still runs by the database's clock: a sender that slept through it begins nothing.
 """
 
+import time
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, select, update
 
 from services.notifications import senders
 from services.notifications.consumers import failed
 from services.notifications.letters import render
-from services.notifications.models import Alert
+from services.notifications.models import FAILURES, Alert
+from services.notifications.senders import pace
+from services.notifications.senders.leaving import kept_because
+from services.notifications.senders.outcomes import SENT, Outcome
+from services.notifications.senders.states import close, put_in_doubt, said_of, settle, to_be_asked, untouched
 from shared.crashpoints import crashpoint
 from shared.database import from_now, transaction
-from shared.events import AlertSent
+from shared.errors import ChannelAway
 from shared.worker import Say, Worker
 
 log = structlog.get_logger()
-MOST_ATTEMPTS = 5
-"""An alert whose sender died this often waits for a person."""
 
 
 # ---- claim, send, mark -------------------------------------------------------------------------------------------
 
 
 def deliver(worker: Worker, now: datetime) -> int:
-    """One round: what is in doubt is settled, then a batch is sent. Returns how many alerts were dealt with."""
-    done = settle_claims(worker, now)
-    token = str(uuid.uuid4())
-    claimed, unworded = claim(worker, token, now)
-    if claimed:
-        crashpoint("alert.claimed.unsent")
-        refused, away = send(worker, claimed, now)
-        crashpoint("alert.sent.unmarked")
-        give_back(worker, token, away)
-        mark(worker, token, refused, now)
-        if away:
-            raise next(iter(away.values()))
-    return done + len(claimed) + unworded
+    """One round: what is in doubt is settled, then a batch is sent on each channel. Returns how many alerts were dealt with."""
+    done, failures = settle_claims(worker, now), list[Exception]()
+    by_channel = senders.senders_of(worker)
+    for channel in _waited_on(worker, [*by_channel], now):
+        try:
+            done += _round(worker, channel, by_channel.get(channel), now)
+        except Exception as error:  # one channel that is away holds up no other
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return done
 
 
-def claim(worker: Worker, token: str, now: datetime) -> tuple[list[Alert], int]:
-    """Word the oldest pending alerts and claim them, committed before anything leaves; returns them, and how many cannot be worded."""
+def _waited_on(worker: Worker, order: Sequence[str], now: datetime) -> list[str]:
+    """The channels that an alert waits on, in the order of their senders, and then those that have none."""
     with transaction(worker.engine) as session:
-        waiting = (Alert.status == "pending") & (Alert.due_at <= now)
-        oldest = select(Alert).where(waiting).order_by(Alert.due_at, Alert.created_at, Alert.telling, Alert.alert_key)
-        rows = list(session.scalars(oldest.limit(worker.config.batch).with_for_update(skip_locked=True)))
+        found = session.scalars(select(Alert.channel).where(_waiting(now)).distinct())
+        return sorted(found, key=lambda channel: order.index(channel) if channel in order else len(order))
+
+
+def _waiting(now: datetime) -> ColumnElement[bool]:
+    return (Alert.status == "pending") & (Alert.due_at <= now) & (Alert.not_before.is_(None) | (Alert.not_before <= now))
+
+
+def _round(worker: Worker, channel: str, sender: "senders.Sender | None", now: datetime) -> int:
+    token = str(uuid.uuid4())
+    claimed, aside = claim(worker, channel, sender, token, now)
+    if claimed and sender is not None:
+        crashpoint("alert.claimed.unsent")
+        send(worker, sender, token, claimed, now)
+    return len(claimed) + aside
+
+
+def claim(worker: Worker, channel: str, sender: "senders.Sender | None", token: str, now: datetime) -> tuple[list[Alert], int]:
+    """Word the oldest alerts that wait on a channel and claim them, as many as it takes now, committed before anything leaves.
+
+    :returns: what was claimed, and how many others were dealt with: they cannot be worded, have no sender, or are kept.
+    """
+    with transaction(worker.engine) as session:
+        rate = sender.per_minute if sender else None
+        room = worker.config.batch if rate is None else min(worker.config.batch, pace.allowance(session, channel, rate))
+        oldest = select(Alert).where(_waiting(now), Alert.channel == channel)
+        oldest = oldest.order_by(Alert.due_at, Alert.created_at, Alert.telling, Alert.alert_key).limit(room)
+        rows = list(session.scalars(oldest.with_for_update(skip_locked=True)))
         for alert in rows:
             _word(alert)
-        worded = [alert for alert in rows if alert.status == "pending"]
-        for alert in worded:
+            _sort_out(alert, worker, sender)
+        leaving = [alert for alert in rows if alert.status == "pending"]
+        for alert in leaving:
             alert.status, alert.token, alert.attempts = "claimed", token, alert.attempts + 1
             alert.leased_until = from_now(worker.config.lease_seconds)  # by the database's clock
+            if alert.receipt in FAILURES:  # it goes again, as another sending with another reference
+                alert.bounces, alert.receipt, alert.receipt_at = alert.bounces + 1, "", None
+        if rate is not None:
+            pace.take(session, channel, len(leaving))
         worker.say(session, [Say(failed(alert)) for alert in rows if alert.status == "failed"], now)
-    return worded, len(rows) - len(worded)
+    return leaving, len(rows) - len(leaving)
 
 
 def _word(alert: Alert) -> None:
@@ -70,64 +105,104 @@ def _word(alert: Alert) -> None:
         alert.subject, alert.text = letter.subject, letter.text
 
 
-def send(worker: Worker, alerts: Sequence[Alert], now: datetime) -> tuple[Mapping[str, str], Mapping[str, Exception]]:
-    """Send claimed alerts, channel by channel; returns the reasons of those refused for good, and what keeps a channel away."""
-    by_channel = senders.senders_of(worker)
-    refused = {alert.alert_key: f"There is no sender for {alert.channel}." for alert in alerts if alert.channel not in by_channel}
-    away: dict[str, Exception] = {}
-    for channel, sender in by_channel.items():
-        theirs = [alert for alert in alerts if alert.channel == channel]
-        try:
-            refused |= sender.send(theirs, now) if theirs else {}
-        except Exception as error:  # one channel that is away holds up no other
-            away[channel] = error
-    return refused, away
+def _sort_out(alert: Alert, worker: Worker, sender: "senders.Sender | None") -> None:
+    """What has no sender fails; what may not leave is kept, for good: sending that is switched on later sets off no surge."""
+    if alert.status != "pending":
+        return
+    if sender is None:
+        alert.status, alert.reason = "failed", f"There is no sender for {alert.channel}."
+        return
+    alert.provider, alert.reason = sender.provider, kept_because(worker.config, alert.channel, alert.address)
+    if alert.reason:
+        alert.status = "kept"
 
 
-def mark(worker: Worker, token: str, refused: Mapping[str, str], now: datetime) -> None:
-    """Mark what this token claimed, and say it."""
+def send(worker: Worker, sender: "senders.Sender", token: str, alerts: Sequence[Alert], now: datetime) -> None:
+    """Send claimed alerts and mark them; those that the sender did not come to are given back, and have not left."""
+    begun: list[str] = []
+    outcomes: dict[str, Outcome] = {}
+    failure: Exception | None = None
+    try:
+        feed = iter(alerts) if sender.at_once else _begin_each(worker, token, alerts, now, begun.append)
+        for key, outcome in sender.send(feed, now):
+            outcomes[key] = outcome
+            if not sender.at_once:
+                crashpoint("alert.sent.unmarked")
+                mark(worker, sender, token, {key: outcome}, now)
+            crashpoint("alert.sent.one")
+    except Exception as error:
+        failure = error
+    if sender.at_once:
+        crashpoint("alert.sent.unmarked")
+        mark(worker, sender, token, outcomes, now)
+    in_hand = {alert.alert_key for alert in alerts} if sender.at_once else set(begun)
+    away = failure if isinstance(failure, ChannelAway) else None
+    give_back(worker, sender, token, in_hand - outcomes.keys() if failure and not away else set(), str(failure), now)
+    _keep_pace(worker, alerts[0].channel, away, SENT in outcomes.values())
+    if failure and not away:
+        raise failure
+
+
+def _begin_each(worker: Worker, token: str, alerts: Sequence[Alert], now: datetime, note: Callable[[str], None]) -> Iterator[Alert]:
+    """The alerts one by one, each on record as begun; they end when half of the lease is over, or it was lost."""
+    ends = time.monotonic() + worker.config.lease_seconds / 2
+    for alert in alerts:
+        if time.monotonic() > ends or not begin(worker, token, alert.alert_key, now):
+            return
+        note(alert.alert_key)
+        yield alert
+
+
+def begin(worker: Worker, token: str, alert_key: str, now: datetime) -> bool:
+    """Put on record that an alert is about to leave, and lengthen its lease; False if it is not ours any more."""
+    ours = (Alert.alert_key == alert_key) & (Alert.token == token) & (Alert.status == "claimed") & (Alert.leased_until > from_now(0))
+    values = {"begun_at": now, "tried_at": func.coalesce(Alert.tried_at, now), "leased_until": from_now(worker.config.lease_seconds)}
     with transaction(worker.engine) as session:
-        rows = list(session.scalars(select(Alert).where(Alert.token == token).with_for_update()))
+        return bool(session.scalars(update(Alert).where(ours).values(values).returning(Alert.alert_key)).all())
+
+
+def mark(worker: Worker, sender: "senders.Sender", token: str, outcomes: Mapping[str, Outcome], now: datetime) -> None:
+    """Mark what became of alerts that this token claimed, and say it.
+
+    That an alert has left counts also when the lease was lost meanwhile, and the alert waits or is in doubt: it must not leave again.
+    """
+    left = [key for key, outcome in outcomes.items() if outcome == SENT]
+    late = Alert.alert_key.in_(left) & Alert.status.in_(("pending", "unknown", "needs-review"))
+    mine = Alert.alert_key.in_([*outcomes]) & (Alert.token == token)
+    with transaction(worker.engine) as session:
+        rows = list(session.scalars(select(Alert).where(mine | late).with_for_update()))
         for alert in rows:
-            _close(alert, refused.get(alert.alert_key, ""), now)
-        worker.say(session, [_said(alert, now) for alert in rows], now)
+            close(alert, outcomes[alert.alert_key], worker, sender, now)
+        worker.say(session, [said for alert in rows for said in said_of(alert, now)], now)
 
 
-def _close(alert: Alert, reason: str, now: datetime) -> None:
-    alert.token = alert.leased_until = None
-    alert.status, alert.reason = ("failed", reason) if reason else ("sent", "")
-    alert.sent_at = None if reason else now
+def give_back(worker: Worker, sender: "senders.Sender", token: str, in_doubt: Collection[str], why: str, now: datetime) -> None:
+    """Give back what was claimed and not marked: these are in doubt, the others were not begun and wait again."""
+    with transaction(worker.engine) as session:
+        for alert in session.scalars(select(Alert).where(Alert.token == token, Alert.status == "claimed").with_for_update()):
+            if alert.alert_key in in_doubt:
+                put_in_doubt(alert, worker, sender, why, now)
+            else:
+                untouched(alert)
 
 
-def _said(alert: Alert, now: datetime) -> Say:
-    if alert.status == "failed":
-        return Say(failed(alert))
-    return Say(
-        AlertSent(
-            alert_key=alert.alert_key,
-            kind=alert.kind,
-            regarding=alert.regarding,
-            recipient_id=alert.recipient_id,
-            channel=alert.channel,
-            sent_at=now,
-        )
-    )
-
-
-def give_back(worker: Worker, token: str, channels: Collection[str]) -> None:
-    """These channels are away: what was claimed for them is in doubt at once, and the attempt does not count against the alerts."""
-    if not channels:
+def _keep_pace(worker: Worker, channel: str, away: ChannelAway | None, taken: bool) -> None:
+    """Leave a channel alone whose provider takes nothing; one that has taken something is back."""
+    if away is None and not taken:
         return
     with transaction(worker.engine) as session:
-        for alert in session.scalars(select(Alert).where(Alert.token == token, Alert.channel.in_(set(channels))).with_for_update()):
-            alert.status, alert.attempts, alert.token = "unknown", alert.attempts - 1, str(uuid.uuid4())
+        if taken:
+            pace.resume(session, channel)
+        if away is not None:
+            pace.pause(session, channel, away)
+            log.warning("channel.away", channel=channel, error=str(away))
 
 
 # ---- what is in doubt --------------------------------------------------------------------------------------------
 
 
 def settle_claims(worker: Worker, now: datetime, *, at_start: bool = False) -> int:
-    """Look up every alert that is in doubt: there -> sent; provably not -> pending, or needs-review after MOST_ATTEMPTS.
+    """Look up every alert that is in doubt: there -> sent; provably not -> pending; not to be known -> needs-review.
 
     :param at_start: at an embedded start every claim is in doubt at once: the process that made it is dead.
     """
@@ -136,36 +211,39 @@ def settle_claims(worker: Worker, now: datetime, *, at_start: bool = False) -> i
         return 0
     found: set[str] = set()
     away: set[str] = set()
-    for channel, sender in senders.senders_of(worker).items():
+    by_channel = senders.senders_of(worker)
+    for channel, sender in by_channel.items():
+        asked = {alert.reference for alert in doubtful if alert.channel == channel and to_be_asked(alert, sender, now)}
         try:
-            found |= sender.find({alert.alert_key for alert in doubtful if alert.channel == channel})
+            found |= sender.find(asked) if asked else set()
         except Exception as error:  # what is in doubt on this channel stays so; the others go on
             log.warning("channel.away", channel=channel, error=str(error))
             away.add(channel)
     with transaction(worker.engine) as session:
-        asked = {alert.alert_key: alert.token for alert in doubtful if alert.channel not in away}
-        unknown = session.scalars(select(Alert).where(Alert.status == "unknown", Alert.alert_key.in_(asked)).with_for_update())
-        rows = [alert for alert in unknown if alert.token == asked[alert.alert_key]]  # not claimed by another since we looked
+        tokens = {alert.alert_key: alert.token for alert in doubtful if alert.channel in by_channel.keys() - away}
+        unknown = session.scalars(select(Alert).where(Alert.status == "unknown", Alert.alert_key.in_(tokens)).with_for_update())
+        rows = [alert for alert in unknown if alert.token == tokens[alert.alert_key]]  # not claimed by another since we looked
         for alert in rows:
-            if alert.alert_key in found:
-                _close(alert, "", now)
-            else:
-                _release(alert)
-        worker.say(session, [_said(alert, now) for alert in rows if alert.status == "sent"], now)
+            settle(alert, worker, by_channel[alert.channel], alert.reference in found, now)
+        worker.say(session, [said for alert in rows if alert.status == "sent" for said in said_of(alert, now)], now)
+        if away:
+            _ask_later(session.scalars(select(Alert).where(Alert.status == "unknown", Alert.channel.in_(away))), worker)
     return len(rows)
 
 
+def _ask_later(alerts: Iterable[Alert], worker: Worker) -> None:
+    """Their provider is away: it is asked again when a lease has passed."""
+    for alert in alerts:
+        alert.leased_until = from_now(worker.config.lease_seconds)
+
+
 def doubt(worker: Worker, *, at_start: bool = False) -> list[Alert]:
-    """Make ``unknown`` of every claim that has run out, committed; returns all unknown alerts."""
+    """Make ``unknown`` of every claim that has run out, committed; returns all alerts that are to be looked up now."""
+    over = Alert.leased_until.is_(None) | (Alert.leased_until < from_now(0))
     with transaction(worker.engine) as session:
         expired = Alert.status == "claimed" if at_start else (Alert.status == "claimed") & (Alert.leased_until < from_now(0))
-        doubtful = list(session.scalars(select(Alert).where(expired | (Alert.status == "unknown")).with_for_update(skip_locked=True)))
+        ripe = (Alert.status == "unknown") & over
+        doubtful = list(session.scalars(select(Alert).where(expired | ripe).with_for_update(skip_locked=True)))
         for alert in doubtful:
             alert.status = "unknown"
     return doubtful
-
-
-def _release(alert: Alert) -> None:
-    alert.token = alert.leased_until = None
-    alert.status = "pending" if alert.attempts < MOST_ATTEMPTS else "needs-review"
-    alert.reason = "" if alert.status == "pending" else f"Its sender died {alert.attempts} times; see whether something in it is at fault."
