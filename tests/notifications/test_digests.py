@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from services.notifications import gathering
+from services.notifications import gathering, senders
 from services.notifications.app import SERVICE
 from services.notifications.digests import with_members
 from services.notifications.escalation import escalate, look_at
@@ -18,6 +18,7 @@ from services.notifications.gathering import gather
 from services.notifications.letters import render
 from services.notifications.models import Alert
 from services.notifications.senders import delivery
+from services.notifications.senders.outcomes import refused
 from shared.bus.embedded import forget_embedded_queues
 from shared.config import Config
 from shared.database import migrate, open_database, transaction
@@ -145,8 +146,9 @@ def test_what_a_digest_comes_to_its_members_come_to(house: House) -> None:
     house.hear(*arrivals(3))
     house.clock.now += timedelta(hours=22)
     gather(house.worker, house.clock())
-    claimed, _ = delivery.claim(house.worker, "token", house.clock())
-    delivery.mark(house.worker, "token", {claimed[0].alert_key: "The address does not exist."}, house.clock())
+    mail = senders.senders_of(house.worker)["email"]
+    claimed, _ = delivery.claim(house.worker, "email", mail, "token", house.clock())
+    delivery.mark(house.worker, mail, "token", {claimed[0].alert_key: refused("The address does not exist.")}, house.clock())
     members = house.alerts(recipient_id="host", kind="placement-notice")
     assert {(member.status, member.reason) for member in members} == {("failed", "The address does not exist.")}
     assert all(house.said("alert.failed")[member.alert_key] == 1 for member in members)
