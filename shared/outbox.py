@@ -85,12 +85,10 @@ def add(session: Session, messages: Sequence[Message], now: datetime, relay: "Re
         batch.leased_until = from_now(relay.lease_seconds)  # the database's clock says when that is
     session.add(batch)
     session.flush()
-    once = {message.key: message for message in messages}.values()
-    envelopes = [message.envelope() for message in once]
+    envelopes = [*{message.key: message.envelope() for message in messages}.values()]
     columns = {
         "batch": [batch.batch] * len(envelopes),
         "number": range(len(envelopes)),
-        "subject": [message.data.subject for message in once],
         "stored_at": [now] * len(envelopes),
         **dict(zip(Envelope._fields, zip(*envelopes, strict=True), strict=True)),
     }
@@ -195,7 +193,7 @@ class Relay:
                 rows = list(session.scalars(rest.order_by(OutboxRow.batch, OutboxRow.number).limit(PUBLISHED_AT_ONCE)))
             if not rows:
                 return
-            yield [Envelope(row.type, row.key, row.body, row.said_at, row.correlation_id) for row in rows]
+            yield [Envelope(row.type, row.key, row.subject, row.body, row.said_at, row.correlation_id) for row in rows]
             place = (rows[-1].batch, rows[-1].number)
 
     def _release(self, batches: Sequence[int]) -> None:
