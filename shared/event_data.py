@@ -70,8 +70,8 @@ def names_of(event: Callable[..., Event]) -> tuple[str, ...]:
 
 
 def quick(made: Callable[Given, Made]) -> Callable[Given, Made]:
-    """The constructor of a frozen dataclass, for things by the thousand: it fills them in at once, where Python's own sets field by field."""
-    return _quick(made)  # type: ignore[arg-type]  # a class is hashable
+    """The constructor of a frozen dataclass for things by the thousand: filled in at once, where Python's own sets field by field."""
+    return _quick(made)
 
 
 @cache

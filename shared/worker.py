@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -40,8 +40,7 @@ published = Counter("tripartite_published", "Messages published from the outbox"
 Clock = Callable[[], datetime]
 
 
-@dataclass(frozen=True)
-class Say:
+class Say(NamedTuple):
     """An event to be said, with its place in the sequence of its stream."""
 
     event: Event

@@ -12,7 +12,7 @@ from typing import Any
 
 from services.deadlines.models import Deadline, Document, Placement
 from shared.decisions import standing
-from shared.event_data import names_of
+from shared.event_data import names_of, quick
 from shared.events import (
     DeadlineApproaching,
     DeadlineEvent,
@@ -32,6 +32,8 @@ from shared.writing import new
 
 POLICY = "placement-deadlines"
 TARGETS = "on-time-targets"
+COPIED = ("placement_id", "host", "host_name", "lead_employer", "trainee_id", "start_date")
+"""What a deadline has from its placement, as it was when the deadline was set."""
 
 
 @dataclass
@@ -138,24 +140,13 @@ def _what_changed(deadline: Deadline, placement: Placement) -> str:
 
 
 def _set(file: PlacementFile, duty: Duty, decision_id: str, today: date) -> list[Say]:
-    placement = file.placement
-    assert placement is not None
+    placement = vars(file.placement)
     revision = 1 + max([deadline.revision for deadline in file.deadlines if deadline.rule == duty.rule], default=0)
     deadline = new(Deadline)(
-        deadline_id=f"{placement.placement_id}/{duty.rule}/{revision}",
-        placement_id=placement.placement_id,
+        **{name: placement[name] for name in COPIED},
+        **vars(duty),
+        deadline_id=f"{placement['placement_id']}/{duty.rule}/{revision}",
         revision=revision,
-        rule=duty.rule,
-        duty=duty.duty,
-        owner=duty.owner,
-        recipient=duty.recipient,
-        host=placement.host,
-        host_name=placement.host_name,
-        lead_employer=placement.lead_employer,
-        trainee_id=placement.trainee_id,
-        start_date=placement.start_date,
-        due=duty.due,
-        caused_by=duty.caused_by,
         decision_id=decision_id,
         set_on=today,
         next_on=duty.due - timedelta(days=approaching_notice(today)),
@@ -265,4 +256,4 @@ def is_late(deadline: Deadline, day: date) -> bool:
 
 def _event(kind: type[DeadlineEvent], deadline: Deadline, **more: Any) -> DeadlineEvent:
     known = vars(deadline)
-    return kind(**{name: known[name] for name in names_of(DeadlineEvent)}, **more)
+    return quick(kind)(**{name: known[name] for name in names_of(DeadlineEvent)}, **more)
