@@ -1,9 +1,10 @@
 """A service's own database: opened safely, migrated, used in short transactions.
 
-PostgreSQL in production, SQLite embedded; the services do not see which. Three things differ, and all three stand here:
+PostgreSQL in production, SQLite embedded; the services do not see which. Four things differ, and all stand here:
 
 * **Locks.** SQLite has one writer. On PostgreSQL :func:`hold` makes those wait who work on the same subject, and nobody else.
 * **Writing** a whole batch in one statement a table: shared/writing.py.
+* **Many texts in one parameter**: :func:`among`.
 * **The clock.** Leases are cut off by the database's clock (:class:`from_now`), so workers on machines that disagree do no harm.
 
 SQLite is used as its documentation asks of a program that must not lose a commit: every transaction begins ``IMMEDIATE`` (no lock
@@ -12,6 +13,7 @@ is upgraded half way), waits for others up to BUSY_SECONDS, and syncs fully. The
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import DateTime, Engine, MetaData, create_engine, event, text
+from sqlalchemy import Boolean, ColumnElement, DateTime, Engine, MetaData, create_engine, event, text
 from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.ext.compiler import compiles
@@ -88,6 +90,28 @@ def _from_now_on_postgresql(element: from_now, compiler: Any, **options: Any) ->
 @compiles(from_now, "sqlite")
 def _from_now_on_sqlite(element: from_now, compiler: Any, **options: Any) -> str:
     return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', {compiler.process(element.clauses, **options)} || ' seconds')"
+
+
+class _among(GenericFunction[bool]):  # noqa: N801 (SQL)
+    type = Boolean()
+    inherit_cache = True
+
+
+def among(column: Any, texts: Iterable[str]) -> ColumnElement[bool]:
+    """``column IN (texts)``, with all of them in one parameter: the statement is the same for any number, and prepared once."""
+    return _among(column, json.dumps([*texts]))
+
+
+@compiles(_among, "postgresql")
+def _among_on_postgresql(element: _among, compiler: Any, **options: Any) -> str:
+    column, texts = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} = ANY (ARRAY (SELECT json_array_elements_text(CAST({texts} AS json))))"
+
+
+@compiles(_among, "sqlite")
+def _among_on_sqlite(element: _among, compiler: Any, **options: Any) -> str:
+    column, texts = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({texts}))"  # noqa: S608 (a column and a bound parameter)
 
 
 # ---- opening ------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from functools import lru_cache
 from sqlalchemy import Text, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from shared.database import Base, UtcDateTime
+from shared.database import Base, UtcDateTime, among
 from shared.errors import UnknownDecision
 from shared.policies import policy_from_canonical
 from shared.policies.facts import Code, read_facts
@@ -89,7 +89,7 @@ def store(session: Session, policy: Policy, decision: Decision, subject: str) ->
 def store_all(session: Session, policy: Policy, decisions: Iterable[Decision], subject: str) -> None:
     """Put decisions on record, each once, with the edition they were taken under; others may be storing the same at this moment."""
     wanted = {decision.id: decision for decision in decisions}
-    there = set(session.scalars(select(DecisionRow.id).where(DecisionRow.id.in_(wanted)))) if wanted else set()
+    there = set(session.scalars(select(DecisionRow.id).where(among(DecisionRow.id, wanted)))) if wanted else set()
     new = [wanted[id_] for id_ in sorted(wanted.keys() - there)]  # in one order, so that nobody waits in a ring
     if not new:
         return

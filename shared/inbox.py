@@ -16,7 +16,7 @@ from sqlalchemy import BigInteger, Integer, LargeBinary, Text, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from shared.database import Base, UtcDateTime
+from shared.database import Base, UtcDateTime, among
 from shared.wire import Message
 from shared.writing import add_new, new, write
 
@@ -95,7 +95,7 @@ def take_in(session: Session, messages: Sequence[Message], now: datetime) -> lis
     added = add_new(session, InboxRow, "key", {"key": [*once], "type": types, "heard_at": [now] * len(once)})
     fresh = [message for key, message in once.items() if key in added]
     streams = {message.data.stream for message in fresh if message.data.newer_wins}
-    marks = {mark.stream: mark for mark in session.scalars(select(InboxMark).where(InboxMark.stream.in_(streams)))} if streams else {}
+    marks = {mark.stream: mark for mark in session.scalars(select(InboxMark).where(among(InboxMark.stream, streams)))} if streams else {}
     handled = [message for message in fresh if not message.data.newer_wins or _advances(marks, message)]
     write(session, marks.values())
     return handled

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from shared.crashpoints import crashpoint
 from shared.database import Base, UtcDateTime, from_now, transaction
 from shared.errors import LeaseLost
-from shared.wire import Envelope, Message
+from shared.wire import Envelope
 from shared.writing import add_new
 
 LEASED_AT_ONCE = 20
@@ -71,31 +71,25 @@ class Batch(NamedTuple):
 NOTHING = Batch(0, [], leased=False)
 
 
-def add(session: Session, messages: Sequence[Message], now: datetime, relay: "Relay | None" = None) -> Batch:
+def add(session: Session, envelopes: Iterable[Envelope], now: datetime, relay: "Relay | None" = None) -> Batch:
     """Add messages to the outbox, as one batch; those that it has already are left out.
 
     :param relay: this process's relay, if it is to publish them once they are committed: hand them over then (:meth:`Relay.hand_over`).
     """
-    if not messages:
+    once = [*{envelope.key: envelope for envelope in envelopes}.values()]
+    if not once:
         return NOTHING
-    batch = OutboxBatch(said_at=now)
     leased = relay is not None and relay.has_room()
-    if relay is not None and leased:
-        batch.lease_token, batch.attempts = relay.token, 1
-        batch.leased_until = from_now(relay.lease_seconds)  # the database's clock says when that is
-    session.add(batch)
-    session.flush()
-    once = {message.key: message for message in messages}.values()
-    envelopes = [message.envelope() for message in once]
+    held = {**relay.mine, "attempts": 1} if relay is not None and leased else {"attempts": 0}
+    batch = session.scalars(insert(OutboxBatch).values(said_at=now, **held).returning(OutboxBatch.batch)).one()
     columns = {
-        "batch": [batch.batch] * len(envelopes),
-        "number": range(len(envelopes)),
-        "subject": [message.data.subject for message in once],
-        "stored_at": [now] * len(envelopes),
-        **dict(zip(Envelope._fields, zip(*envelopes, strict=True), strict=True)),
+        "batch": [batch] * len(once),
+        "number": range(len(once)),
+        "stored_at": [now] * len(once),
+        **dict(zip(Envelope._fields, zip(*once, strict=True), strict=True)),
     }
     new = add_new(session, OutboxRow, "key", columns)
-    return Batch(batch.batch, [envelope for envelope in envelopes if envelope.key in new], leased)
+    return Batch(batch, once if len(new) == len(once) else [envelope for envelope in once if envelope.key in new], leased)
 
 
 def waiting(engine: Engine) -> tuple[int, float]:
@@ -166,14 +160,14 @@ class Relay:
         oldest = select(OutboxBatch.batch).where(free).order_by(OutboxBatch.attempts, OutboxBatch.batch).with_for_update(skip_locked=True)
         with transaction(self.engine) as session:
             for wanted in (oldest.where(OutboxBatch.attempts == 0).limit(LEASED_AT_ONCE), oldest.limit(1)):
-                leased = update(OutboxBatch).where(OutboxBatch.batch.in_(wanted)).values(**self._mine, attempts=OutboxBatch.attempts + 1)
+                leased = update(OutboxBatch).where(OutboxBatch.batch.in_(wanted)).values(**self.mine, attempts=OutboxBatch.attempts + 1)
                 if batches := sorted(session.scalars(leased.returning(OutboxBatch.batch))):
                     return batches
         return []
 
     @property
-    def _mine(self) -> dict[str, Any]:
-        """What says that a batch is this relay's, until the lease runs out."""
+    def mine(self) -> dict[str, Any]:
+        """What says that a batch is this relay's, until the lease runs out: the database's clock says when that is."""
         return {"lease_token": self.token, "leased_until": from_now(self.lease_seconds)}
 
     def _renew(self, batches: Sequence[int]) -> None:
@@ -182,7 +176,7 @@ class Relay:
         :raises LeaseLost: another relay has taken them over, because this one was too slow.
         """
         with transaction(self.engine) as session:
-            held = update(OutboxBatch).where(OutboxBatch.batch.in_(batches), OutboxBatch.lease_token == self.token).values(**self._mine)
+            held = update(OutboxBatch).where(OutboxBatch.batch.in_(batches), OutboxBatch.lease_token == self.token).values(**self.mine)
             if len(session.scalars(held.returning(OutboxBatch.batch)).all()) < len(batches):
                 raise LeaseLost("Another relay has taken over what this one was publishing; it took longer than TRIPARTITE_LEASE_SECONDS.")
 
@@ -195,7 +189,7 @@ class Relay:
                 rows = list(session.scalars(rest.order_by(OutboxRow.batch, OutboxRow.number).limit(PUBLISHED_AT_ONCE)))
             if not rows:
                 return
-            yield [Envelope(row.type, row.key, row.body, row.said_at, row.correlation_id) for row in rows]
+            yield [Envelope(row.type, row.key, row.subject, row.body, row.said_at, row.correlation_id) for row in rows]
             place = (rows[-1].batch, rows[-1].number)
 
     def _release(self, batches: Sequence[int]) -> None:

@@ -283,7 +283,7 @@ def accept(sent: Any, read: Callable[[Any], Message]) -> Response:
         raise MalformedEvent(f"Of {len(raws)} events some cannot be used; none was taken.", problems)
     now = running().now()
     with transaction(running().worker.engine) as session:
-        batch = outbox.add(session, messages, now)
+        batch = outbox.add(session, (message.envelope() for message in messages), now)
     return answer({"taken": len(messages), "new": len(batch.envelopes), "ids": [message.id for message in messages]}, 202)
 
 

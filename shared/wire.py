@@ -13,17 +13,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from math import isinf
 from typing import Any, NamedTuple
 
 from shared.errors import MalformedEvent, UnknownEventType
-from shared.event_data import data_json, encoded, read_event, rfc3339
+from shared.event_data import data_text, quick, quoted, read_event, rfc3339
 from shared.events import EVENTS, Event
 
 CONTENT_TYPE = "application/cloudevents+json"
 LARGEST_MESSAGE = 1024 * 1024
 LONGEST_EXTENSION = 200
-quoted = json.encoder.encode_basestring
-"""A text in JSON."""
+_ID = re.compile("[!-~]{1,300}")
+_EXTENSION = re.compile(rf"[ -~]{{0,{LONGEST_EXTENSION}}}")
+_NUMBER = re.compile("[0-9]{1,20}")
 
 
 class Envelope(NamedTuple):
@@ -31,6 +33,7 @@ class Envelope(NamedTuple):
 
     type: str
     key: str
+    subject: str
     body: str
     said_at: datetime
     correlation_id: str
@@ -55,7 +58,7 @@ class Message:
 
     def envelope(self) -> Envelope:
         """The message ready for the bus."""
-        return Envelope(self.data.type, self.key, self.to_json(), self.time, self.correlation_id)
+        return Envelope(self.data.type, self.key, self.data.subject, self.to_json(), self.time, self.correlation_id)
 
     def to_json(self) -> str:
         """The CloudEvent in structured JSON."""
@@ -70,14 +73,14 @@ class Message:
     @cached_property
     def data_text(self) -> str:
         """The event's fields in JSON."""
-        return encoded(data_json(self.data))
+        return data_text(self.data)
 
 
 def say(event: Event, source: str, now: datetime, sequence: int = 1, because: Message | None = None) -> Message:
     """The message in which a service says an event. Its id follows from what is said, so that saying it again is the same message."""
-    data_text = encoded(data_json(event))
-    message = Message(
-        id=fingerprint(f"{source} {event.type} {event.subject} {sequence} {data_text}"),
+    text = data_text(event)
+    message = quick(Message)(
+        id=fingerprint(f"{source} {event.type} {event.subject} {sequence} {text}"),
         source=source,
         time=now,
         sequence=sequence,
@@ -85,7 +88,7 @@ def say(event: Event, source: str, now: datetime, sequence: int = 1, because: Me
         correlation_id=(because.correlation_id or because.id)[:LONGEST_EXTENSION] if because else "",
         traceparent=because.traceparent if because else "",
     )
-    vars(message)["data_text"] = data_text  # what cached_property would put there
+    vars(message)["data_text"] = text  # what cached_property would put there
     return message
 
 
@@ -133,12 +136,12 @@ def read_message(raw: str | bytes | Mapping[str, Any]) -> Message:
         problems["specversion"] = f'must be "1.0", not {envelope.get("specversion")!r}.'
     for name in ("id", "source", "type"):
         value = envelope.get(name)
-        if not isinstance(value, str) or not re.fullmatch(r"[!-~]{1,300}", value):
+        if not isinstance(value, str) or not _ID.fullmatch(value):
             problems[name] = "must be 1 to 300 printable ASCII characters without spaces (CloudEvents 1.0, required attributes)."
     time = _time(envelope, problems)
     sequence = _sequence(envelope, time, problems)
     for name in ("correlationid", "traceparent"):
-        if not re.fullmatch(rf"[ -~]{{0,{LONGEST_EXTENSION}}}", str(envelope.get(name) or "")):
+        if not _EXTENSION.fullmatch(str(envelope.get(name) or "")):
             problems[name] = f"must be at most {LONGEST_EXTENSION} printable ASCII characters."
     event = EVENTS.get(str(envelope.get("type")))
     unknown = {} if event or "type" in problems else {"type": f"{envelope['type']!r} is not an event of shared/events.py."}
@@ -149,7 +152,7 @@ def read_message(raw: str | bytes | Mapping[str, Any]) -> Message:
     data = read_event(event, envelope.get("data"))
     if untimely := data.untimely(time):
         raise MalformedEvent(f"The {event.type} cannot have been said at its time.", untimely)
-    return Message(
+    return quick(Message)(
         id=envelope["id"],
         source=envelope["source"],
         time=time,
@@ -178,16 +181,12 @@ def parse_json(raw: str | bytes) -> Any:
     """
     try:
         text = raw.decode() if isinstance(raw, bytes) else raw
-        found = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_key_twice)
-        if _SUSPECT.search(text):
-            json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
+        found = json.loads(text, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_no_key_twice)
+        if "\\u" in text or text is raw:  # nothing else can make halves of characters
+            json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise MalformedEvent(f"This is not usable JSON: {str(error) or type(error).__name__}.") from error
     return found
-
-
-_SUSPECT = re.compile(r"[\ud800-\udfff]|\\u[dD]|[0-9][eE]")
-"""What alone can make halves of characters, or a number that is none (1e999)."""
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -200,6 +199,12 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _finite(number: str) -> float:
+    if isinf(found := float(number)):
+        raise ValueError(f"{number} is larger than any number here")
+    return found
 
 
 def _parsed(raw: str | bytes) -> dict[str, Any]:
@@ -224,7 +229,7 @@ def _sequence(envelope: Mapping[str, Any], time: datetime, problems: dict[str, s
     given = envelope.get("sequence")
     if given is None:
         return max(0, microseconds(time))
-    if not re.fullmatch("[0-9]+", str(given)) or len(str(given)) > 20 or int(str(given)) >= 2**63:
+    if not _NUMBER.fullmatch(str(given)) or int(str(given)) >= 2**63:
         problems["sequence"] = f"must be a decimal number of at most 20 digits, below 2^63, not {given!r}."
         return 0
     return int(str(given))

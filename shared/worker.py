@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -28,7 +28,7 @@ from shared.consumer import Consumer
 from shared.database import hold, is_outage, migrate, missing_migrations, open_database
 from shared.errors import MissingMigration, Unreachable
 from shared.events import Event
-from shared.wire import Message, say, source_of
+from shared.wire import Envelope, Message, say, source_of
 from shared.writing import write
 
 LONDON = ZoneInfo("Europe/London")
@@ -40,8 +40,7 @@ published = Counter("tripartite_published", "Messages published from the outbox"
 Clock = Callable[[], datetime]
 
 
-@dataclass(frozen=True)
-class Say:
+class Say(NamedTuple):
     """An event to be said, with its place in the sequence of its stream."""
 
     event: Event
@@ -98,10 +97,10 @@ class Service:
         if self.read is None or not messages:
             return outbox.NOTHING
         known = self.read(session, messages)
-        said: list[Message] = []
+        said: list[Envelope] = []
         for message in messages:
             sayings = self.consumers[type(message.data)](known, message, now)
-            said += [say(saying.event, self.source, now, saying.sequence, message) for saying in sayings]
+            said += [say(saying.event, self.source, now, saying.sequence, message).envelope() for saying in sayings]
         write(session, known.rows())
         return outbox.add(session, said, now, relay)
 
@@ -254,7 +253,7 @@ class Worker:
 
     def say(self, session: Session, sayings: Iterable[Say], now: datetime) -> None:
         """Say events that no message caused, within the caller's transaction."""
-        outbox.add(session, [say(saying.event, self.service.source, now, saying.sequence) for saying in sayings], now)
+        outbox.add(session, (say(saying.event, self.service.source, now, saying.sequence).envelope() for saying in sayings), now)
 
     def close(self) -> None:
         """Publish what this process has committed, and give back the connections.

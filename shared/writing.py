@@ -7,6 +7,7 @@ PostgreSQL the values travel as one array a column (``unnest``), which is the qu
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum
 from functools import cache, lru_cache
 from operator import itemgetter
 from typing import Any, ParamSpec, TypeVar
@@ -94,25 +95,44 @@ SEPARATOR = "\x1f"
 
 def _insert_arrays(session: Session, table: Table, columns: Mapping[str, Sequence[Any]], *, replaces: bool, new_by: str) -> set[Any]:
     dialect = session.get_bind().dialect
-    texts = {name: joined for name, values in columns.items() if (joined := _joined(values))}
-    statement = _unnest(table, dialect, tuple(columns), frozenset(texts), replaces, new_by)
-    arrays = tuple(texts.get(name) or _array(table.columns[name].type, dialect, values) for name, values in columns.items())
-    found = session.connection().exec_driver_sql(statement, arrays)
-    return {row[0] for row in found} if new_by else set()
+    sent = {name: _sent(table.columns[name].type, dialect, values) for name, values in columns.items()}
+    statement = _unnest(table, dialect, tuple((name, form) for name, (form, _) in sent.items()), replaces, new_by)
+    found = session.connection().exec_driver_sql(statement, tuple(value for _, value in sent.values()))
+    return set(found.scalar_one() or ()) if new_by else set()
 
 
-@cache
-def _unnest(table: Table, dialect: Dialect, names: tuple[str, ...], texts: frozenset[str], replaces: bool, new_by: str) -> str:
-    """The statement. ``texts`` are the columns whose texts come in one, parted by SEPARATOR; the others come as array literals."""
+class Form(Enum):
+    """How a column travels: said once, because all rows agree; as texts in one, parted by SEPARATOR; as an array literal."""
+
+    ONCE = "%s::{0}"
+    TEXTS = "string_to_array(%s, E'\\x1f')::{0}[]"
+    ARRAY = "%s::{0}[]"
+
+
+@lru_cache(maxsize=512)
+def _unnest(table: Table, dialect: Dialect, columns: tuple[tuple[str, Form], ...], replaces: bool, new_by: str) -> str:
+    """The statement. Of rows that are added by a key that may be there, it gives the keys that were new, in one array."""
     quoted = {column.name: dialect.identifier_preparer.quote(column.name) for column in table.columns}
-    types = {name: dialect.type_compiler_instance.process(table.columns[name].type) for name in names}
-    arrays = ", ".join(f"string_to_array(%s, E'\\x1f')::{types[name]}[]" if name in texts else f"%s::{types[name]}[]" for name in names)
-    statement = f"INSERT INTO {table.name} ({', '.join(quoted[name] for name in names)}) SELECT * FROM unnest({arrays})"  # noqa: S608
+    values = [form.value.format(dialect.type_compiler_instance.process(table.columns[name].type)) for name, form in columns]
+    unnested = [value if form is Form.ONCE else f"unnest({value})" for value, (_, form) in zip(values, columns, strict=True)]
+    statement = f"INSERT INTO {table.name} ({', '.join(quoted[name] for name, _ in columns)}) SELECT {', '.join(unnested)}"
     if replaces:
         keys = ", ".join(quoted[column.name] for column in table.primary_key)
-        changed = ", ".join(f"{quoted[name]} = EXCLUDED.{quoted[name]}" for name in names if not table.columns[name].primary_key)
+        changed = ", ".join(f"{quoted[name]} = EXCLUDED.{quoted[name]}" for name, _ in columns if not table.columns[name].primary_key)
         return f"{statement} ON CONFLICT ({keys}) DO UPDATE SET {changed}"
-    return f"{statement} ON CONFLICT ({quoted[new_by]}) DO NOTHING RETURNING {quoted[new_by]}"
+    key = quoted[new_by]
+    added = f"{statement} ON CONFLICT ({key}) DO NOTHING RETURNING {key}"
+    return f"WITH added AS ({added}) SELECT array_agg({key}) FROM added"  # noqa: S608
+
+
+def _sent(type_: TypeEngine[Any], dialect: Dialect, values: Sequence[Any]) -> tuple[Form, str | None]:
+    """A column's values, in the form in which they travel."""
+    if len(values) > 1 and not isinstance(type_, JSON) and values[0] == values[-1] and values.count(values[0]) == len(values):
+        bind = _binds(type_, dialect)
+        return Form.ONCE, _text(bind(values[0]) if bind else values[0])
+    if joined := _joined(values):
+        return Form.TEXTS, joined
+    return Form.ARRAY, _array(type_, dialect, values)
 
 
 def _joined(values: Sequence[Any]) -> str:
@@ -141,7 +161,9 @@ def _binds(type_: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | N
 
 @lru_cache(maxsize=4096, typed=True)
 def _element(value: Any) -> str:
-    if value is None:
-        return "NULL"
-    text = f"\\x{value.hex()}" if isinstance(value, bytes) else str(value)
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    text = _text(value)
+    return "NULL" if text is None else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else f"\\x{value.hex()}" if isinstance(value, bytes) else str(value)

@@ -45,7 +45,7 @@ def workers_on(folder: Path) -> list[Worker]:
 def taken_in(worker: Worker, *messages: Message) -> list[str]:
     """Messages come in over HTTP: they stand in the service's outbox. Their keys."""
     with transaction(worker.engine) as session:
-        outbox.add(session, messages, DAY)
+        outbox.add(session, (message.envelope() for message in messages), DAY)
     return [message.key for message in messages]
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from services.deadlines import decisions, governed
 from services.deadlines.models import AlertReceipt, Deadline, Document, Placement, Waiver
+from shared.database import among
 from shared.decisions import store_all
 from shared.events import (
     AlertAcknowledged,
@@ -41,15 +42,15 @@ class Known:
         self.governed = governed.Governed()
         self.files: dict[str, decisions.PlacementFile] = defaultdict(decisions.PlacementFile)
         asked, wanted = set(alert_keys), set(placement_ids)
-        receipts = session.scalars(select(AlertReceipt).where(AlertReceipt.alert_key.in_(asked))) if asked else ()
+        receipts = session.scalars(select(AlertReceipt).where(among(AlertReceipt.alert_key, asked))) if asked else ()
         self.receipts = {receipt.alert_key: receipt for receipt in receipts}
-        for placement in session.scalars(select(Placement).where(Placement.placement_id.in_(wanted))):
+        for placement in session.scalars(select(Placement).where(among(Placement.placement_id, wanted))):
             self.files[placement.placement_id].placement = placement
-        for deadline in session.scalars(select(Deadline).where(Deadline.placement_id.in_(wanted)).order_by(Deadline.revision)):
+        for deadline in session.scalars(select(Deadline).where(among(Deadline.placement_id, wanted)).order_by(Deadline.revision)):
             self.files[deadline.placement_id].deadlines.append(deadline)
-        for document in session.scalars(select(Document).where(Document.placement_id.in_(wanted))):
+        for document in session.scalars(select(Document).where(among(Document.placement_id, wanted))):
             self.files[document.placement_id].documents.append(document)
-        for waiver in session.scalars(select(Waiver).where(Waiver.placement_id.in_(wanted))):
+        for waiver in session.scalars(select(Waiver).where(among(Waiver.placement_id, wanted))):
             self.files[waiver.placement_id].waivers.append(waiver)
 
     def rows(self) -> Iterator[Any]:

@@ -17,7 +17,7 @@ from services.deadlines.evidence import BY_SITE, Standing, evidence, fits, remin
 from services.deadlines.lateness import is_late, lateness_chain
 from services.deadlines.models import AsHeard, Deadline, Document, Placement, PlacementVersion, Waiver
 from shared.errors import UnknownResource
-from shared.event_data import names_of
+from shared.event_data import names_of, quick
 from shared.events import (
     DeadlineApproaching,
     DeadlineEvent,
@@ -35,6 +35,8 @@ from shared.worker import Say, today
 from shared.writing import new
 
 __all__ = ["POLICY", "fits", "is_late", "lateness_chain"]
+COPIED = ("placement_id", "host", "host_name", "lead_employer", "trainee_id", "start_date")
+"""What a deadline has from its placement, as it was when the deadline was set."""
 
 
 @dataclass
@@ -158,24 +160,13 @@ def _what_changed(deadline: Deadline, placement: Placement, site_before: str) ->
 
 
 def _set(file: PlacementFile, duty: Duty, decision_id: str, day: date) -> list[Say]:
-    placement = file.placement
-    assert placement is not None
+    placement = vars(file.placement)
     revision = 1 + max([deadline.revision for deadline in file.deadlines if deadline.rule == duty.rule], default=0)
     deadline = new(Deadline)(
-        deadline_id=f"{placement.placement_id}/{duty.rule}/{revision}",
-        placement_id=placement.placement_id,
+        **{name: placement[name] for name in COPIED},
+        **vars(duty),
+        deadline_id=f"{placement['placement_id']}/{duty.rule}/{revision}",
         revision=revision,
-        rule=duty.rule,
-        duty=duty.duty,
-        owner=duty.owner,
-        recipient=duty.recipient,
-        host=placement.host,
-        host_name=placement.host_name,
-        lead_employer=placement.lead_employer,
-        trainee_id=placement.trainee_id,
-        start_date=placement.start_date,
-        due=duty.due,
-        caused_by=duty.caused_by,
         decision_id=decision_id,
         set_on=day,
         next_on=None,
@@ -286,4 +277,4 @@ def _news(file: PlacementFile, deadline: Deadline, day: date) -> DeadlineEvent:
 
 def _event(kind: type[DeadlineEvent], deadline: Deadline, **more: Any) -> DeadlineEvent:
     known = vars(deadline)
-    return kind(**{name: known[name] for name in names_of(DeadlineEvent)}, **more)
+    return quick(kind)(**{name: known[name] for name in names_of(DeadlineEvent)}, **more)

@@ -48,7 +48,7 @@ def take_placements() -> Response:
         raise Refused("Some rows cannot be used; none was taken.", problems)
     now = running().now()
     with transaction(running().worker.engine) as session:
-        batch = outbox.add(session, messages, now)
+        batch = outbox.add(session, (message.envelope() for message in messages), now)
     return answer({"taken": len(messages), "new": len(batch.envelopes), "left_out": left_out, "ignored": sheet.ignored}, 202)
 
 

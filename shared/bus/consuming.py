@@ -48,7 +48,7 @@ class Subscriber:
 
     def __init__(self, url: str, service: str, types: Iterable[str], batch: int) -> None:
         self._url, self._service, self._types = url, service, tuple(types)
-        self._prefetch = batch * PREFETCH_BATCHES
+        self._batch, self._prefetch = batch, batch * PREFETCH_BATCHES
         self._arrived: deque[Taken] = deque()
         self._acknowledged: deque[tuple[Receipt, bool]] = deque()
         self._channels: dict[bool, _Open] = {}
@@ -168,7 +168,8 @@ class Subscriber:
             )
             with self._news:
                 self._arrived.append(taken)
-                self._news.notify()
+                if len(self._arrived) == 1 or len(self._arrived) % self._batch == 0:  # what take waits for
+                    self._news.notify_all()
 
         return arrived
 

@@ -12,7 +12,8 @@ import struct
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache
+from datetime import datetime
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from shared.bus.rabbitmq import LOST, connect, drop, part_from
@@ -79,8 +80,8 @@ class Publisher:
         size = 0
         for envelope in envelopes:
             made = frames_of(self._channel.channel_id, envelope, self._app_id, room)
-            frames += made
-            size += sum(map(len, made))
+            frames.append(made)
+            size += len(made)
             if size > WRITTEN_AT_ONCE:
                 connection.transport.write(b"".join(frames))
                 frames, size = [], 0
@@ -149,27 +150,26 @@ class Publisher:
         self._connection = self._channel = None
 
 
-def frames_of(channel_id: int, envelope: Envelope, app_id: str, room: int) -> list[bytes]:
+def frames_of(channel_id: int, envelope: Envelope, app_id: str, room: int) -> bytes:
     """A message as AMQP frames: basic.publish, its header, its body (in parts of at most ``room`` bytes)."""
     body = envelope.body.encode()
-    kinds = _kinds(envelope.type, app_id)
+    kind = _kind(channel_id, envelope.type, app_id)
     header = b"".join(
         (
-            struct.pack(">HHQH", BASIC, 0, len(body), PROPERTY_FLAGS),
-            kinds.content_type_and_delivery_mode,
+            _HEADER.pack(BASIC, 0, len(body), PROPERTY_FLAGS),
+            kind.content_type_and_delivery_mode,
             _short_string(envelope.correlation_id),
             _short_string(envelope.key.partition(" ")[2]),
-            struct.pack(">Q", max(0, int(envelope.said_at.timestamp()))),  # AMQP knows no time before 1970
-            kinds.type_and_app_id,
+            _timestamp(envelope.said_at),
+            kind.type_and_app_id,
         )
     )
-    parts = [body[start : start + room] for start in range(0, len(body), room)]
-    method = _frame(1, channel_id, kinds.method)
-    return [method, _frame(2, channel_id, header), *(_frame(3, channel_id, part) for part in parts)]
+    parts = [body] if len(body) <= room else [body[start : start + room] for start in range(0, len(body), room)]
+    return b"".join((kind.method, _frame(2, channel_id, header), *[_frame(3, channel_id, part) for part in parts if part]))
 
 
-class _Kinds(NamedTuple):
-    """What all messages of a type have alike, encoded."""
+class _Kind(NamedTuple):
+    """What all messages of a type have alike, encoded: the frame of the method, and parts of the header."""
 
     method: bytes
     content_type_and_delivery_mode: bytes
@@ -177,16 +177,27 @@ class _Kinds(NamedTuple):
 
 
 @cache
-def _kinds(type_: str, app_id: str) -> _Kinds:
+def _kind(channel_id: int, type_: str, app_id: str) -> _Kind:
     method = struct.pack(">HHH", *BASIC_PUBLISH, 0) + _short_string(EVENTS) + _short_string(type_) + bytes((MANDATORY,))
-    return _Kinds(method, _short_string(CONTENT_TYPE) + bytes((PERSISTENT,)), _short_string(type_) + _short_string(app_id))
+    content_type_and_delivery_mode = _short_string(CONTENT_TYPE) + bytes((PERSISTENT,))
+    return _Kind(_frame(1, channel_id, method), content_type_and_delivery_mode, _short_string(type_) + _short_string(app_id))
+
+
+_HEADER = struct.Struct(">HHQH")
+_FRAME = struct.Struct(">BHI")
 
 
 def _frame(kind: int, channel_id: int, payload: bytes) -> bytes:
-    return struct.pack(">BHI", kind, channel_id, len(payload)) + payload + b"\xce"
+    return _FRAME.pack(kind, channel_id, len(payload)) + payload + b"\xce"
 
 
 def _short_string(text: str) -> bytes:
     """AMQP's short string: at most 255 bytes."""
     encoded = text.encode()[:255]
-    return bytes((len(encoded),)) + encoded
+    return b"%c%b" % (len(encoded), encoded)
+
+
+@lru_cache(maxsize=64)
+def _timestamp(said_at: datetime) -> bytes:
+    """AMQP's time, in seconds; it knows none before 1970."""
+    return struct.pack(">Q", max(0, int(said_at.timestamp())))

@@ -1,7 +1,7 @@
 """RabbitMQ: the connection, and the topology of shared/topology.py, declared where the user may and checked in any case."""
 
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -20,6 +20,7 @@ CONNECT_SECONDS = 5
 ANSWER_SECONDS = 10
 """A broker that answers nothing, or takes no bytes, for so long is taken for away (a memory or disk alarm, a network that swallows)."""
 CLOSE_SECONDS = 2
+READ_AT_ONCE = 64 * 1024
 LOST: tuple[type[Exception], ...] = (AMQPError, OSError)
 """What tells that a connection or its channel cannot be used any more."""
 
@@ -53,7 +54,28 @@ def connect(url: str) -> Any:
             "and virtual host."
         ) from error
     connection.transport.sock.settimeout(ANSWER_SECONDS)
+    connection.transport._quick_recv = _ReadAhead(connection.transport._quick_recv)
     return connection
+
+
+class _ReadAhead:
+    """What py-amqp receives by: it asks for a few bytes, nine times a message, and is given them of what one look at the socket brought."""
+
+    def __init__(self, receive: Callable[[int], bytes]) -> None:
+        self._receive = receive
+        self._ahead = b""
+        self._place = 0
+
+    def __call__(self, wanted: int) -> bytes:
+        """Up to so many bytes; none if the peer has ended.
+
+        :raises OSError: as the socket's own.
+        """
+        if self._place == len(self._ahead):
+            self._ahead, self._place = self._receive(READ_AT_ONCE), 0
+        found = self._ahead[self._place : self._place + wanted]
+        self._place += len(found)
+        return found
 
 
 def tls_of(url: str) -> dict[str, Any] | None:

@@ -112,7 +112,7 @@ def test_a_message_over_the_bus_is_handled_once_however_often_it_is_sent(tmp_pat
     worker = a_worker(SERVICE, tmp_path, clock)
     for _ in range(3):
         with transaction(worker.engine) as session:
-            add(session, [a_message(a_placement()), a_message(a_document())], clock())
+            add(session, [a_message(a_placement()).envelope(), a_message(a_document()).envelope()], clock())
         settle(worker)
         worker.recover()
     settle(worker)

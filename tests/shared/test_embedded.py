@@ -15,7 +15,7 @@ from tests.helpers import Clock, a_message, a_placement, a_worker, settle
 
 def say_twenty(worker: Worker, name: str) -> None:
     with transaction(worker.engine) as session:
-        outbox.add(session, [a_message(a_placement(placement_id=f"{name}-{number}")) for number in range(20)], worker.clock())
+        outbox.add(session, [a_message(a_placement(placement_id=f"{name}-{number}")).envelope() for number in range(20)], worker.clock())
 
 
 def test_a_full_queue_is_given_no_more_until_its_service_has_taken_some(

@@ -1,5 +1,6 @@
 """A quick look and the schema say the same of an event's data, whatever stands in it."""
 
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -8,9 +9,10 @@ from hypothesis import strategies as st
 
 from shared import event_data
 from shared.errors import MalformedEvent
-from shared.event_data import data_json, names_of, read_event, schema_of
-from shared.events import EVENTS, DeadlineSet, DocumentIssued, Event, PlacementUpdated
-from tests.helpers import a_document, a_placement
+from shared.event_data import data_json, data_text, encoded, names_of, quick, read_event, schema_of
+from shared.events import EVENTS, AlertSent, DeadlineMet, DeadlineSet, DocumentIssued, Event, PlacementUpdated, PlacementWithdrawn
+from shared.wire import Message
+from tests.helpers import a_concern, a_document, a_placement
 
 ODD: list[Any] = [
     *(
@@ -103,6 +105,24 @@ def test_usual_events_never_need_the_schema(monkeypatch: pytest.MonkeyPatch) -> 
     for event in (a_placement(), a_document()):
         assert read_event(type(event), data_json(event)) == event
     assert read_event(DeadlineSet, DEADLINE).due.isoformat() == "2027-06-09"
+
+
+@given(text=st.text(st.characters(exclude_categories=["Cs"])), day=st.dates(), said=st.datetimes(timezones=st.just(UTC)))
+def test_the_template_of_a_class_gives_the_json_of_its_fields(text: str, day: date, said: datetime) -> None:
+    met = DeadlineMet(**{**vars(read_event(DeadlineSet, DEADLINE)), "due": day}, issued_on=day, days_late=3)
+    withdrawn = PlacementWithdrawn(placement_id="p1", reason=text)
+    sent = AlertSent(alert_key="%s", kind=text, regarding="{}", recipient_id="", channel="e-mail", sent_at=said)
+    for event in (a_placement(host_name=text), a_document(), met, withdrawn, sent, a_concern(facts={text: 1, "so": True})):
+        assert data_text(event) == encoded(data_json(event))
+
+
+def test_what_is_made_quickly_is_what_its_constructor_makes() -> None:
+    for event in (a_placement(), a_document()):
+        assert quick(type(event))(**vars(event)) == event
+        said: dict[str, Any] = {"id": "i", "source": "s", "time": datetime(2027, 5, 5, tzinfo=UTC), "sequence": 1, "data": event}
+        assert quick(Message)(**said) == Message(**said)
+    with pytest.raises(MalformedEvent, match="cannot be dated so"):
+        quick(PlacementUpdated)(**{**vars(a_placement()), "start_date": date(1066, 10, 14)})
 
 
 def test_every_event_has_a_reader_for_every_field() -> None:

@@ -83,7 +83,7 @@ def publish(url: str, envelopes: list[Envelope], service: str = "test") -> None:
 
 
 def an_envelope(body: str = "{}", type_: str = "placement.updated", key: str = "urn:test id-1") -> Envelope:
-    return Envelope(type_, key, body, datetime(2027, 5, 5, 9, tzinfo=UTC), "why")
+    return Envelope(type_, key, "p1", body, datetime(2027, 5, 5, 9, tzinfo=UTC), "why")
 
 
 def until(condition: Callable[[], bool], worker: Worker | None = None) -> None:

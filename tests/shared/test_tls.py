@@ -63,7 +63,7 @@ def test_messages_go_both_ways_over_tls(secured: Secured) -> None:
     subscriber = open_subscriber(url, "eligibility", ["placement.updated"], 10)
     with closing(subscriber), closing(publishing.Publisher(url, "test")) as publisher:
         bodies = ["x" * 300_000, "small"]
-        publisher.publish([Envelope("placement.updated", "urn:test id", body, datetime(2027, 5, 5, tzinfo=UTC), "") for body in bodies])
+        publisher.publish([Envelope("placement.updated", "urn:t id", "p1", body, datetime(2027, 5, 5, tzinfo=UTC), "") for body in bodies])
         taken = subscriber.take(2, 30.0)
         assert [message.body.decode() for message in taken] == bodies
         subscriber.done(taken)

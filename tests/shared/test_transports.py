@@ -142,7 +142,7 @@ def test_news_that_comes_in_the_wrong_order_leaves_the_newest(region: Region, wo
 
 def test_what_is_said_is_heard_by_the_service_that_hears_it(region: Region, worker: Worker, counting: Counting) -> None:
     with transaction(worker.engine) as session:
-        add(session, placements(1, 2), region.clock())
+        add(session, [message.envelope() for message in placements(1, 2)], region.clock())
     until(heard(worker, 2), worker)
     assert counting.heard == [("p1", 1), ("p1", 2)]
 
@@ -241,7 +241,7 @@ def test_an_outage_of_the_database_quarantines_nothing_and_everything_is_handled
 
 def test_what_was_published_and_not_marked_is_published_again_and_heard_once(region: Region, worker: Worker, counting: Counting) -> None:
     with transaction(worker.engine) as session:
-        add(session, placements(1, 2), region.clock())
+        add(session, [message.envelope() for message in placements(1, 2)], region.clock())
     for _ in range(2):
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr("shared.outbox.delete", lambda *_: 1 / 0)

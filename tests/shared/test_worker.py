@@ -252,11 +252,11 @@ def test_after_a_restart_what_was_in_flight_is_delivered_once(tmp_path: Path, cl
     counting = Counting()
     upstream, hearer = a_worker(Service("deadlines"), tmp_path, clock), a_worker(counting.service(), tmp_path, clock)
     with transaction(upstream.engine) as session:
-        add(session, placements(1, 2), clock())
+        add(session, [message.envelope() for message in placements(1, 2)], clock())
     upstream.step()
     hearer.step()
     with transaction(upstream.engine) as session:
-        add(session, placements(3), clock())
+        add(session, [message.envelope() for message in placements(3)], clock())
     upstream.step()  # published, and in the queue when the process dies
     upstream.close()
     hearer.close()

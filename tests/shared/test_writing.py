@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import JSON, Boolean, Engine, LargeBinary, MetaData, Numeric, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
-from shared.database import UtcDateTime, from_now, hold, open_database, transaction
+from shared.database import UtcDateTime, among, from_now, hold, open_database, transaction
 from shared.writing import add_new, new, write
 from tests.nodes import Database
 
@@ -114,6 +114,15 @@ def test_what_is_there_already_is_left_alone_and_only_what_is_new_is_named(engin
     assert added(half) == set(half)
     assert added(texts) == set(texts) - set(half)
     assert {row["number"] for key, row in stored(engine).items() if key in half} <= {len(half)}
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(there=st.sets(TEXTS, max_size=6), asked=st.sets(TEXTS, max_size=6))
+def test_those_among_some_texts_are_found_whatever_the_texts_hold(engine: Engine, there: set[str], asked: set[str]) -> None:
+    with transaction(engine) as session:
+        session.execute(text("DELETE FROM samples"))
+        write(session, [a_sample(key=key) for key in there])
+        assert set(session.scalars(select(Sample.key).where(among(Sample.key, asked)))) == there & asked
 
 
 def a_sample(**changes: Any) -> Sample:
