@@ -368,14 +368,6 @@ class DeadlineMissed(DeadlineEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeadlineWithdrawn(DeadlineEvent):
-    """The deadline no longer counts: the placement changed or was withdrawn."""
-
-    type = "deadline.withdrawn"
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class DeadlineWaived(DeadlineEvent):
     """Somebody who may has waived the duty until a day, that day included."""
 
@@ -383,6 +375,14 @@ class DeadlineWaived(DeadlineEvent):
     waived_by: str
     reason: str
     until: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadlineWithdrawn(DeadlineEvent):
+    """The deadline no longer counts: the placement changed or was withdrawn."""
+
+    type = "deadline.withdrawn"
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from services import __main__ as command
 from services.house import SERVICES
+from services.notifications import digests, escalation
 from services.notifications.letters import newest
 from services.policies.coverage import covered
 from shared import events
@@ -48,14 +49,14 @@ def test_every_event_is_said_by_somebody_and_heard_by_somebody() -> None:
     code = {name: "".join(file.read_text(encoding="utf-8") for file in (HOUSE / "services" / name).glob("*.py")) for name in SERVICES}
     for event in events.EVENTS.values():
         heard_by = {name for name, module in SERVICES.items() if event in module.SERVICE.consumers}
-        said_by = {name for name, text in code.items() if re.search(rf"\b{event.__name__}\(|_event\({event.__name__},", text)}
+        said_by = {name for name, text in code.items() if re.search(rf"\b{event.__name__}\(|_event\({event.__name__}\b", text)}
         assert heard_by, f"nobody hears {event.type}"
         assert event.from_outside or said_by, f"nobody says {event.type}"
 
 
 def test_every_notification_has_its_words_for_every_channel_that_the_policy_uses() -> None:
     policy = load_policies("notifications")["alert-contacts"]
-    kinds = policy.facts["event"].choices
+    kinds = (*policy.facts["event"].choices, digests.KIND, escalation.KIND)
     templates = HOUSE / "services" / "notifications" / "templates"
     assert sorted(folder.name for folder in templates.iterdir() if folder.is_dir()) == sorted(kinds)
     assert [kind for kind in kinds if not (templates / newest(kind, "email")).exists()] == []

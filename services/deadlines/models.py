@@ -61,6 +61,7 @@ class Placement(AsHeard, Base):
 
     __tablename__ = "placements"
     host: Mapped[str] = mapped_column(index=True)
+    trainee_id: Mapped[str] = mapped_column(index=True)
     start_date: Mapped[date] = mapped_column(index=True)
     changes: Mapped[int] = mapped_column(default=0)
 
@@ -72,6 +73,8 @@ class PlacementVersion(AsHeard, Base):
     """
 
     __tablename__ = "placement_versions"
+    host: Mapped[str] = mapped_column(index=True)
+    trainee_id: Mapped[str] = mapped_column(index=True)
     heard_at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
     replaced_at: Mapped[datetime] = mapped_column(UtcDateTime, kw_only=True)
 

@@ -30,7 +30,7 @@ from tests.helpers import SOURCE, a_message, a_placement, cloud_event
 from tests.shared.test_events import EXAMPLES
 
 NOW = datetime(2099, 12, 31, 12, tzinfo=UTC)
-RULED = {"start_date", "end_date", "issued_on", "email"}
+RULED = {"start_date", "end_date", "service_start", "ends_on", "held_on", "issued_on", "email"}
 """Fields with rules that no schema can say; the description of their event tells them."""
 
 
@@ -99,8 +99,9 @@ def events(draw: st.DrawFn) -> Event:
     given |= {name: f"{value}x" for name, value in given.items() if (name.endswith("_id") or name == event.about) and value is not None}
     if given.get("email") is not None:
         given["email"] = "ada@example.org"
-    if event is PlacementUpdated:
-        given["start_date"], given["end_date"] = sorted([given["start_date"], given["end_date"]])
+    for first, last in (("start_date", "end_date"), ("service_start", "ends_on")):
+        if last in given:
+            given[first], given[last] = sorted([given[first], given[last]])
     return event(**given)
 
 

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from shared.migrations.columns import add_filled
+
 revision = "0005"
 down_revision = "0004"
 
@@ -18,7 +20,7 @@ def upgrade() -> None:
         sa.Column("last_read_at", sa.DateTime),
         sa.Column("revoked_at", sa.DateTime),
     )
-    op.add_column("placements", sa.Column("changes", sa.Integer, nullable=False, server_default="0"))
+    add_filled("placements", changes=(sa.Integer(), 0))
     op.create_index("ix_placements_trainee_id", "placements", ["trainee_id"])
     op.create_index("ix_placement_versions_host", "placement_versions", ["host"])
     op.create_index("ix_placement_versions_trainee_id", "placement_versions", ["trainee_id"])

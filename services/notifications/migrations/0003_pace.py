@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from shared.migrations.columns import add_filled
+
 revision = "0003"
 down_revision = "0002"
 
@@ -23,17 +25,17 @@ def upgrade() -> None:
 
 
 def give_alerts_a_pace() -> None:
-    with op.batch_alter_table("alerts") as alerts:
-        alerts.add_column(sa.Column("due_at", sa.DateTime))
-        alerts.add_column(sa.Column("first_due_at", sa.DateTime))
-        alerts.add_column(sa.Column("pace", sa.String, nullable=False, server_default="immediate"))
-        alerts.add_column(sa.Column("digest", sa.String, nullable=False, server_default=""))
-        alerts.add_column(sa.Column("wants_acknowledgement", sa.Boolean, nullable=False, server_default=sa.false()))
-        alerts.add_column(sa.Column("acknowledged_at", sa.DateTime))
-        alerts.add_column(sa.Column("acknowledged_by", sa.String, nullable=False, server_default=""))
-        alerts.add_column(sa.Column("look_at", sa.DateTime))
-        alerts.add_column(sa.Column("escalation", sa.Text, nullable=False, server_default=""))
+    for name in ("due_at", "first_due_at", "acknowledged_at", "look_at"):
+        op.add_column("alerts", sa.Column(name, sa.DateTime))
     op.execute("UPDATE alerts SET due_at = created_at, first_due_at = created_at")
+    add_filled(
+        "alerts",
+        pace=(sa.String(), "immediate"),
+        digest=(sa.String(), ""),
+        wants_acknowledgement=(sa.Boolean(), False),
+        acknowledged_by=(sa.String(), ""),
+        escalation=(sa.Text(), ""),
+    )
     with op.batch_alter_table("alerts") as alerts:
         alerts.alter_column("due_at", existing_type=sa.DateTime, nullable=False)
         alerts.drop_index("alerts_waiting")
@@ -43,8 +45,6 @@ def give_alerts_a_pace() -> None:
 
 
 def keep_who_changed_a_contact() -> None:
-    with op.batch_alter_table("recipients") as recipients:
-        recipients.add_column(sa.Column("webhook", sa.String))
-        recipients.add_column(sa.Column("escalates_to", sa.String, nullable=False, server_default=""))
-        recipients.add_column(sa.Column("changed_by", sa.String, nullable=False, server_default=""))
-        recipients.add_column(sa.Column("changed_at", sa.DateTime))
+    op.add_column("recipients", sa.Column("webhook", sa.String))
+    op.add_column("recipients", sa.Column("changed_at", sa.DateTime))
+    add_filled("recipients", escalates_to=(sa.String(), ""), changed_by=(sa.String(), ""))

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from shared.migrations.columns import add_filled
+
 revision = "0004"
 down_revision = "0003"
 
@@ -10,9 +12,7 @@ down_revision = "0003"
 def upgrade() -> None:
     for name in ("begun_at", "tried_at", "not_before", "receipt_at", "reviewed_at"):
         op.add_column("alerts", sa.Column(name, sa.DateTime))
-    op.add_column("alerts", sa.Column("tries", sa.Integer, nullable=False, server_default="0"))
-    for name in ("provider", "receipt", "reviewed_by"):
-        op.add_column("alerts", sa.Column(name, sa.String, nullable=False, server_default=""))
+    add_filled("alerts", tries=(sa.Integer(), 0), provider=(sa.String(), ""), receipt=(sa.String(), ""), reviewed_by=(sa.String(), ""))
     op.create_table(
         "channels",
         sa.Column("name", sa.String, primary_key=True),
