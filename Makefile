@@ -4,7 +4,7 @@ PYTHON ?= $(shell for python in python3.12 python3.11 python3 python; do $$pytho
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint chaos bench-decide bench-bus bench-clock bench-import soak definitions contract release-templates format lock clean
+.PHONY: help setup demo test lint chaos bench-decide bench-bus bench-clock bench-import soak definitions contract release-templates rotation format lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ bench-decide: setup ## Time one decision against its peers, in ratios; fails if 
 
 bench-import: setup ## Import 100,000 rows of the bulk upload over HTTP: time, rows/s, memory; fails if memory grows with them
 	@$(BIN)/python -m tests.bench.import_rows
+
+rotation: setup ## The whole sample rotation on RabbitMQ and PostgreSQL, its mail through SMTP and GOV.UK Notify's API: each alert once (minutes)
+	@$(BIN)/python -m tests.end_to_end.rotation
 
 soak: setup ## Sixteen threads, 200,000 decisions: none wrong, no memory lost (half a minute)
 	@$(BIN)/python -m tests.shared.test_soak

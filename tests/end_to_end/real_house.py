@@ -3,16 +3,15 @@
 What a month of real life would show can so be lived through in a minute, on the parts that production has.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import func, select
 
 from services.demo import HandClock
 from services.house import House, open_house
-from shared.config import Config
+from shared.config import read_config
 from shared.database import migrate, open_database, transaction
 from shared.inbox import InboxRow, QuarantineRow
 from shared.outbox import OutboxRow
@@ -61,12 +60,14 @@ class RealHouse(House):
 
 
 @contextmanager
-def a_real_house(broker: Broker, database: Database, folder: Path, clock: HandClock, **settings: Any) -> Iterator[RealHouse]:
-    """Fresh databases and a fresh virtual host, and all services on them."""
+def a_real_house(broker: Broker, database: Database, folder: Path, clock: HandClock, settings: Mapping[str, str]) -> Iterator[RealHouse]:
+    """Fresh databases and a fresh virtual host, and all services on them; ``settings`` are TRIPARTITE_* beside those."""
+    folder.mkdir(exist_ok=True)
     name = f"house_{folder.name}"
     urls = database.create(NAMES, name)
     bus = broker.vhost(name)
-    config = Config(data=folder, database_url=urls, bus_url=bus, **settings)
+    parts = {"TRIPARTITE_DATA": str(folder), "TRIPARTITE_DATABASE_URL": urls, "TRIPARTITE_BUS_URL": bus}
+    config = read_config({**settings, **parts})
     for service in NAMES:
         engine = open_database(config.database_of(service))
         migrate(engine, service)
