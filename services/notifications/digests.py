@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from services.notifications.letters import newest
 from services.notifications.models import Alert, Recipient
-from services.notifications.wording import long_day
+from services.notifications.wording import long_day, reading_as
 from shared.decisions import fingerprint
 from shared.worker import Say, today
 
@@ -49,7 +49,7 @@ def digest_of(members: Sequence[Alert], contact: Recipient | None, now: datetime
         person=first.recipient_id,
         channel=first.channel,
         template=newest(KIND, first.channel),
-        values={"to": first.values["to"], "day": long_day(today(now)), "count": len(members), "groups": _groups(members)},
+        values=_values(members, contact, now),
         topic=key,
         content=key,
         telling=1,
@@ -65,6 +65,21 @@ def digest_of(members: Sequence[Alert], contact: Recipient | None, now: datetime
     return digest
 
 
+def _values(members: Sequence[Alert], contact: Recipient | None, now: datetime) -> dict[str, Any]:
+    """What the message shows: why its reader gets it, the members by kind, and every rule behind them once."""
+    first = members[0]
+    organisation = contact.organisation if contact else first.organisation
+    groups = _groups(members)
+    return {
+        **reading_as(first.role, (contact.purpose if contact else first.purpose) or "any", organisation),
+        "to": first.values["to"],
+        "day": long_day(today(now)),
+        "count": len(members),
+        "groups": groups,
+        "rules": _rules(members),
+    }
+
+
 def _groups(members: Iterable[Alert]) -> list[dict[str, Any]]:
     order = {kind: place for place, kind in enumerate(TITLES)}
 
@@ -73,25 +88,37 @@ def _groups(members: Iterable[Alert]) -> list[dict[str, Any]]:
 
     ranked = sorted(members, key=lambda member: (*place(member), member.due_at, member.subject, member.alert_key))
     return [
-        {"title": TITLES.get(kind, kind.replace("-", " ").capitalize()), "items": [_item(member) for member in theirs]}
+        {"kind": kind, "title": TITLES.get(kind, kind.replace("-", " ").capitalize()), "items": [item_of(member) for member in theirs]}
         for (_, kind), theirs in groupby(ranked, key=place)
     ]
 
 
-def _item(member: Alert) -> dict[str, Any]:
+SHOWN = ("site", "specialty", "grade", "whole_time_equivalent", "host_name", "lead_employer", "reason")
+OF_DEADLINE = ("duty", "owner", "owner_name", "receiver", "due", "host_name")
+
+
+def item_of(member: Alert) -> dict[str, Any]:
+    """What a message about several alerts shows of one of them."""
     values = member.values
+    shown = SHOWN if member.kind.startswith("placement-") else OF_DEADLINE
     return {
+        **{name: values.get(name, "") for name in shown},
+        "kind": member.kind,
         "subject": member.subject,
         "doctor": values.get("doctor") or values.get("trainee_id") or "",
-        "due": values.get("due", ""),
         "starts": values.get("start") or values.get("start_date") or "",
         "placement": values.get("placement_id", ""),
         "changes": values.get("changes", []),
         "first_due": values.get("first_due", ""),
-        "because": values["because"],
-        "decision": values["decision"],
         "alert": member.alert_key,
     }
+
+
+def _rules(members: Iterable[Alert]) -> list[dict[str, Any]]:
+    """The rules behind these alerts, as :func:`decisions.why` quotes them, each once for all that it was applied to."""
+    quoted = ("because", "source", "document", "section", "entry", "rule", "decision")
+    found = {(why["decision"], why["rule"]): {name: why[name] for name in quoted} for why in (member.values for member in members)}
+    return [found[key] for key in sorted(found, key=lambda key: (found[key]["because"], key))]
 
 
 def with_members(session: Session, alerts: Sequence[Alert]) -> list[Alert]:
