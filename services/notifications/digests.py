@@ -86,21 +86,26 @@ def _groups(members: Iterable[Alert]) -> list[dict[str, Any]]:
     def place(member: Alert) -> tuple[int, str]:
         return order.get(member.kind, len(order)), member.kind
 
-    ranked = sorted(members, key=lambda member: (*place(member), member.due_at, member.subject, member.alert_key))
+    def rank(member: Alert) -> tuple[tuple[int, str], str, str, str]:
+        doctor = str(member.values.get("doctor") or member.values.get("trainee_id") or member.subject)
+        return place(member), str(member.values.get("due_on") or member.values.get("start_on") or ""), doctor, member.alert_key
+
+    ranked = sorted(members, key=rank)
     return [
         {"kind": kind, "title": TITLES.get(kind, kind.replace("-", " ").capitalize()), "items": [item_of(member) for member in theirs]}
         for (_, kind), theirs in groupby(ranked, key=place)
     ]
 
 
-SHOWN = ("site", "specialty", "grade", "whole_time_equivalent", "host_name", "lead_employer", "reason")
+QUOTED = ("because", "source", "document", "section", "entry", "rule")
+OF_PLACEMENT = ("site", "specialty", "grade", "whole_time_equivalent", "host_name", "lead_employer", "reason")
 OF_DEADLINE = ("duty", "owner", "owner_name", "receiver", "due", "host_name")
 
 
 def item_of(member: Alert) -> dict[str, Any]:
     """What a message about several alerts shows of one of them."""
     values = member.values
-    shown = SHOWN if member.kind.startswith("placement-") else OF_DEADLINE
+    shown = OF_PLACEMENT if member.kind.startswith("placement-") else OF_DEADLINE
     return {
         **{name: values.get(name, "") for name in shown},
         "kind": member.kind,
@@ -115,19 +120,25 @@ def item_of(member: Alert) -> dict[str, Any]:
 
 
 def _rules(members: Iterable[Alert]) -> list[dict[str, Any]]:
-    """The rules behind these alerts, as :func:`decisions.why` quotes them, each once for all that it was applied to."""
-    quoted = ("because", "source", "document", "section", "entry", "rule", "decision")
-    found = {(why["decision"], why["rule"]): {name: why[name] for name in quoted} for why in (member.values for member in members)}
-    return [found[key] for key in sorted(found, key=lambda key: (found[key]["because"], key))]
+    """The rules behind these alerts, as :func:`decisions.why` quotes them: each once, with the decisions in which it was applied."""
+    found: dict[str, dict[str, Any]] = {}
+    for values in sorted((member.values for member in members), key=lambda values: (values["because"], values["rule"], values["decision"])):
+        rule = found.setdefault(values["rule"], {**{name: values[name] for name in QUOTED}, "decisions": []})
+        if values["decision"] not in rule["decisions"]:
+            rule["decisions"].append(values["decision"])
+    return [*found.values()]
 
 
 def with_members(session: Session, alerts: Sequence[Alert]) -> list[Alert]:
-    """These alerts, whose state was just settled, and the members of the digests among them, in the same state."""
+    """These alerts, whose state was just settled, and the members of the digests among them, in the same state.
+
+    Newer news of a digest moves its members on as it moves the digest; what was withdrawn meanwhile stays so.
+    """
     digests = {alert.alert_key: alert for alert in alerts if alert.kind == KIND and alert.status in FINAL}
     if not digests:
         return list(alerts)
     members = list(session.scalars(select(Alert).where(Alert.digest.in_(digests)).order_by(Alert.alert_key).with_for_update()))
-    moved = [member for member in members if member.status in ("gathered", "sent") and member.status != digests[member.digest].status]
+    moved = [member for member in members if member.status in ("gathered", *FINAL) and member.status != digests[member.digest].status]
     for member in moved:
         digest = digests[member.digest]
         member.status, member.reason, member.sent_at = digest.status, digest.reason, digest.sent_at

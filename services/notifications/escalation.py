@@ -11,8 +11,8 @@ from datetime import datetime, time, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from services.notifications.consumers import failed
 from services.notifications.acknowledging import link_of
+from services.notifications.consumers import failed
 from services.notifications.decisions import Contacts, address, why
 from services.notifications.digests import KIND as DIGEST
 from services.notifications.digests import item_of
@@ -21,9 +21,9 @@ from services.notifications.models import Alert, Preference, Recipient
 from services.notifications.pace import POLICY, manner_of, number
 from services.notifications.timing import timed
 from services.notifications.wording import long_day, reading_as
+from shared.config import Config
 from shared.crashpoints import crashpoint
 from shared.database import hold_if_free, transaction
-from shared.config import Config
 from shared.decisions import fingerprint, store_all
 from shared.errors import BeyondCalendar
 from shared.policies import load_policies
@@ -83,7 +83,8 @@ def _looked_at(session: Session, alert: Alert, now: datetime, config: Config) ->
         alert.escalation = NO_SECOND.format(contact=alert.recipient_id)
     else:
         made = escalation_of(alert, unseen, first, second, now)
-        made.values = {**made.values, "acknowledge_link": link_of(alert.alert_key, config)}
+        if link := link_of(alert.alert_key, config):
+            made.values = {**made.values, "acknowledge_link": link}
         store_all(session, load_policies("notifications")[POLICY], [manner_of(KIND, second.role, today(now)).decision], subject="")
         address(made, Contacts([second]))
         alert.escalation = made.alert_key

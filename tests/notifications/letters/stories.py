@@ -39,6 +39,7 @@ SIZES = ("full", "minimal")
 NOW = datetime(2027, 5, 5, 9, tzinfo=UTC)
 DECISION = "7d0ac1be-51c5-5f4e-9c39-2f6d0e5b8a11"
 """Stands for the decision by which a message was sent. The real number changes with every edition of the policy."""
+DECISIONS = ("decision", "decisions")
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,10 @@ def _examples(kind: str, size: str) -> Iterator[Example]:
 def _at_rest(values: Any) -> Any:
     """These values with one number in place of every decision's: those change with every edition of a policy."""
     if isinstance(values, Mapping):
-        return {name: DECISION if name == "decision" else _at_rest(value) for name, value in values.items()}
+        return {
+            name: _at_rest(value) if name not in DECISIONS else DECISION if name == "decision" else [DECISION]
+            for name, value in values.items()
+        }
     return [_at_rest(value) for value in values] if isinstance(values, list) else values
 
 
@@ -117,14 +121,14 @@ def _all(worker: Worker) -> dict[str, Alert]:
 
 
 def _hear(worker: Worker, clock: Clock, items: Iterable[Mapping[str, Any]]) -> None:
-    """What was heard in one hour, each thing a second after the one before."""
+    """What was heard in half an hour, each thing a second after the one before."""
     for count, item in enumerate(items):
         if "waits" in item:
             _wait(worker, clock, timedelta(**item["waits"]))
         else:
             at = clock() + timedelta(seconds=count)
             worker.take_in([a_message(_event(item), at=at)], at)
-    clock.now += timedelta(hours=1)
+    clock.now += timedelta(minutes=30)
 
 
 def _wait(worker: Worker, clock: Clock, time: timedelta) -> None:
