@@ -34,11 +34,17 @@ def is_token_of(token: str, alert_key: str, config: Config) -> bool:
     return bool(wanted) and hmac.compare_digest(wanted.encode(), token.encode())
 
 
+def link_of(alert_key: str, config: Config) -> str:
+    """Where somebody who has the mail of this alert says that it was seen; empty where no secret, or no public address, is set."""
+    token = token_of(alert_key, config)
+    if not token or not config.public_url:
+        return ""
+    return f"{config.public_url.rstrip('/')}/notifications/alerts/{alert_key}/acknowledgement?token={token}"
+
+
 def with_link(alert: Alert, config: Config) -> None:
     """Give a mail that must be acknowledged its link; kept with its values, so that the message can be shown again as it went out."""
-    token = token_of(alert.alert_key, config)
-    if alert.wants_acknowledgement and alert.channel == "email" and token and config.public_url:
-        link = f"{config.public_url.rstrip('/')}/notifications/alerts/{alert.alert_key}/acknowledgement?token={token}"
+    if alert.wants_acknowledgement and alert.channel == "email" and (link := link_of(alert.alert_key, config)):
         alert.values = {**alert.values, "acknowledge_link": link}
 
 

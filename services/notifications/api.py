@@ -233,7 +233,7 @@ def _take(token: str, setting: str, read: Callable[[], receipts.Receipt]) -> Res
         if alert is None:
             raise UnknownResource("There is no alert with this reference here.")
         said = receipts.apply(alert, receipt, now)
-        if said:
-            watched([alert], now)
+        if said is not None:
+            watched([alert] if said else [], now)  # whoever was told of it once is not given more time
             running().worker.say(session, echoed(session, alert, said), now)
     return answer({"alert_key": alert.alert_key, "applied": said is not None, "status": alert.status, "receipt": alert.receipt})

@@ -268,11 +268,12 @@ def _who_is_told(facts: tuple[tuple[str, str], ...], day: date) -> tuple[Decisio
     for fired in decision.body["because"]:
         rule = rules[fired["rule"]]
         for item in rule.then["told"]:
-            listed.setdefault(item, Telling(**dict(item), why=_why(decision, rule)))
+            listed.setdefault(item, Telling(**dict(item), why=why(decision, rule)))
     return decision, tuple(listed.values())
 
 
-def _why(decision: Decision, rule: Rule) -> dict[str, Any]:
+def why(decision: Decision, rule: Rule) -> dict[str, Any]:
+    """The decision and the rule behind a message, as it quotes them."""
     cite = rule.cite
     title = load_sources()[cite.source]["title"]
     quoted = {"source": cite.source, "document": title, "section": cite.section, "entry": cite.entry}

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from services.notifications.letters import newest
 from services.notifications.models import Alert, Recipient
-from services.notifications.wording import long_day
+from services.notifications.wording import long_day, reading_as
 from shared.decisions import fingerprint
 from shared.worker import Say, today
 
@@ -49,7 +49,7 @@ def digest_of(members: Sequence[Alert], contact: Recipient | None, now: datetime
         person=first.recipient_id,
         channel=first.channel,
         template=newest(KIND, first.channel),
-        values={"to": first.values["to"], "day": long_day(today(now)), "count": len(members), "groups": _groups(members)},
+        values=_values(members, contact, now),
         topic=key,
         content=key,
         telling=1,
@@ -65,42 +65,80 @@ def digest_of(members: Sequence[Alert], contact: Recipient | None, now: datetime
     return digest
 
 
+def _values(members: Sequence[Alert], contact: Recipient | None, now: datetime) -> dict[str, Any]:
+    """What the message shows: why its reader gets it, the members by kind, and every rule behind them once."""
+    first = members[0]
+    organisation = contact.organisation if contact else first.organisation
+    groups = _groups(members)
+    return {
+        **reading_as(first.role, (contact.purpose if contact else first.purpose) or "any", organisation),
+        "to": first.values["to"],
+        "day": long_day(today(now)),
+        "count": len(members),
+        "groups": groups,
+        "rules": _rules(members),
+    }
+
+
 def _groups(members: Iterable[Alert]) -> list[dict[str, Any]]:
     order = {kind: place for place, kind in enumerate(TITLES)}
 
     def place(member: Alert) -> tuple[int, str]:
         return order.get(member.kind, len(order)), member.kind
 
-    ranked = sorted(members, key=lambda member: (*place(member), member.due_at, member.subject, member.alert_key))
+    def rank(member: Alert) -> tuple[tuple[int, str], str, str, str]:
+        doctor = str(member.values.get("doctor") or member.values.get("trainee_id") or member.subject)
+        return place(member), str(member.values.get("due_on") or member.values.get("start_on") or ""), doctor, member.alert_key
+
+    ranked = sorted(members, key=rank)
     return [
-        {"title": TITLES.get(kind, kind.replace("-", " ").capitalize()), "items": [_item(member) for member in theirs]}
+        {"kind": kind, "title": TITLES.get(kind, kind.replace("-", " ").capitalize()), "items": [item_of(member) for member in theirs]}
         for (_, kind), theirs in groupby(ranked, key=place)
     ]
 
 
-def _item(member: Alert) -> dict[str, Any]:
+QUOTED = ("because", "source", "document", "section", "entry", "rule")
+OF_PLACEMENT = ("site", "specialty", "grade", "whole_time_equivalent", "host_name", "lead_employer", "reason")
+OF_DEADLINE = ("duty", "owner", "owner_name", "receiver", "due", "host_name")
+
+
+def item_of(member: Alert) -> dict[str, Any]:
+    """What a message about several alerts shows of one of them."""
     values = member.values
+    shown = OF_PLACEMENT if member.kind.startswith("placement-") else OF_DEADLINE
     return {
+        **{name: values.get(name, "") for name in shown},
+        "kind": member.kind,
         "subject": member.subject,
         "doctor": values.get("doctor") or values.get("trainee_id") or "",
-        "due": values.get("due", ""),
         "starts": values.get("start") or values.get("start_date") or "",
         "placement": values.get("placement_id", ""),
         "changes": values.get("changes", []),
         "first_due": values.get("first_due", ""),
-        "because": values["because"],
-        "decision": values["decision"],
         "alert": member.alert_key,
     }
 
 
+def _rules(members: Iterable[Alert]) -> list[dict[str, Any]]:
+    """The rules behind these alerts, as :func:`decisions.why` quotes them: each once, with the decisions in which it was applied."""
+    found: dict[str, dict[str, Any]] = {}
+    for values in sorted((member.values for member in members), key=lambda values: (values["because"], values["rule"], values["decision"])):
+        rule = found.setdefault(values["rule"], {**{name: values[name] for name in QUOTED}, "decisions": []})
+        if values["decision"] not in rule["decisions"]:
+            rule["decisions"].append(values["decision"])
+    return [*found.values()]
+
+
 def with_members(session: Session, alerts: Sequence[Alert]) -> list[Alert]:
-    """These alerts, whose state was just settled, and the members of the digests among them, in the same state."""
+    """These alerts, whose state was just settled, and the members of the digests among them, in the same state.
+
+    Newer news of a digest moves its members on as it moves the digest; what was withdrawn meanwhile stays so.
+    """
     digests = {alert.alert_key: alert for alert in alerts if alert.kind == KIND and alert.status in FINAL}
     if not digests:
         return list(alerts)
     members = list(session.scalars(select(Alert).where(Alert.digest.in_(digests)).order_by(Alert.alert_key).with_for_update()))
-    moved = [member for member in members if member.status in ("gathered", "sent") and member.status != digests[member.digest].status]
+    moved = [member for member in members if member.status in ("gathered", *FINAL) and member.status != digests[member.digest].status]
     for member in moved:
         digest = digests[member.digest]
         member.status, member.reason, member.sent_at = digest.status, digest.reason, digest.sent_at

@@ -11,18 +11,22 @@ from datetime import datetime, time, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from services.notifications.acknowledging import link_of
 from services.notifications.consumers import failed
-from services.notifications.decisions import Contacts, address
+from services.notifications.decisions import Contacts, address, why
 from services.notifications.digests import KIND as DIGEST
+from services.notifications.digests import item_of
 from services.notifications.letters import newest
 from services.notifications.models import Alert, Preference, Recipient
-from services.notifications.pace import number
+from services.notifications.pace import POLICY, manner_of, number
 from services.notifications.timing import timed
-from services.notifications.wording import long_day
+from services.notifications.wording import long_day, reading_as
+from shared.config import Config
 from shared.crashpoints import crashpoint
 from shared.database import hold_if_free, transaction
-from shared.decisions import fingerprint
+from shared.decisions import fingerprint, store_all
 from shared.errors import BeyondCalendar
+from shared.policies import load_policies
 from shared.policies.calendars import working_day
 from shared.worker import LONDON, Say, Worker, today
 
@@ -59,7 +63,7 @@ def escalate(worker: Worker, now: datetime) -> int:
         if not hold_if_free(session, "the escalation of notifications"):
             return 0  # another worker looks
         rows = list(session.scalars(due.with_for_update(skip_locked=True)))
-        added = [made for alert in rows if (made := _looked_at(session, alert, now, paced=worker.config.pace != "immediate"))]
+        added = [made for alert in rows if (made := _looked_at(session, alert, now, worker.config))]
         session.add_all(added)
         worker.say(session, [Say(failed(alert)) for alert in added if alert.status == "failed"], now)
         if rows:
@@ -67,7 +71,7 @@ def escalate(worker: Worker, now: datetime) -> int:
     return len(rows)
 
 
-def _looked_at(session: Session, alert: Alert, now: datetime, *, paced: bool) -> Alert | None:
+def _looked_at(session: Session, alert: Alert, now: datetime, config: Config) -> Alert | None:
     """Settle one alert: the alert to the second contact, if there must be one."""
     alert.look_at = None
     unseen = _unseen(session, alert)
@@ -79,9 +83,12 @@ def _looked_at(session: Session, alert: Alert, now: datetime, *, paced: bool) ->
         alert.escalation = NO_SECOND.format(contact=alert.recipient_id)
     else:
         made = escalation_of(alert, unseen, first, second, now)
+        if link := link_of(alert.alert_key, config):
+            made.values = {**made.values, "acknowledge_link": link}
+        store_all(session, load_policies("notifications")[POLICY], [manner_of(KIND, second.role, today(now)).decision], subject="")
         address(made, Contacts([second]))
         alert.escalation = made.alert_key
-        return timed(made, session.get(Preference, second.recipient_id), now, paced=paced)
+        return timed(made, session.get(Preference, second.recipient_id), now, paced=config.pace != "immediate")
     return None
 
 
@@ -109,6 +116,7 @@ def _settles(other: Alert, alert: Alert) -> bool:
 def escalation_of(alert: Alert, unseen: Sequence[Alert], first: Recipient, second: Recipient, now: datetime) -> Alert:
     """The alert to the second contact: what was not acknowledged, since when, and who was told first."""
     day = today(now)
+    manner = manner_of(KIND, second.role, day)
     assert alert.sent_at is not None
     return Alert(
         alert_key=fingerprint(KIND, alert.alert_key),
@@ -121,8 +129,10 @@ def escalation_of(alert: Alert, unseen: Sequence[Alert], first: Recipient, secon
         channel="email",
         template=newest(KIND, "email"),
         values={
+            **reading_as(second.role, second.purpose or "any", second.organisation),
+            **why(manner.decision, manner.rule),
             "subject": alert.subject,
-            "items": [each.subject for each in unseen],
+            "items": [item_of(each) for each in unseen],
             "first": first.name,
             "first_id": first.recipient_id,
             "sent": long_day(today(alert.sent_at)),

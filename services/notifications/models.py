@@ -9,7 +9,7 @@ The states of an alert::
        |-> kept                                                           it is worded, and may not leave: never sent later
        |-> failed                                                         it cannot be worded, or there is nobody to send it to
        |-> withdrawn                                                      it is no longer true, or its reader has switched it off
-       |-> gathered -> sent | failed | bounced                            it stands in a digest, and fares as that does
+       |-> gathered -> sent | failed | kept | bounced                     it stands in a digest, and fares as that does
 
 ``failed`` for want of a contact or an address becomes ``pending`` when a RecipientUpdated brings it.
 """

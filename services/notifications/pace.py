@@ -21,6 +21,7 @@ from shared.errors import TripartiteError
 from shared.policies import load_policies
 from shared.policies.facts import read_facts
 from shared.policies.policy import Rule
+from shared.rules import Decision
 from shared.worker import LONDON, today
 
 POLICY = "alert-pace"
@@ -34,13 +35,14 @@ ORDINARILY = {"own_fault": False, "days_to_start": 365}
 
 @dataclass(frozen=True)
 class Manner:
-    """How an alert is told. ``rule`` is the policy's that says so."""
+    """How an alert is told. ``rule`` is the policy's that says so, in this ``decision``."""
 
     urgent: bool
     pace: Pace
     statutory: bool
     acknowledged: bool
     rule: Rule
+    decision: Decision
     off: bool = False
 
 
@@ -81,7 +83,7 @@ def _manner_of(kind: str, reader: str, day: date, special: tuple[tuple[str, Any]
         raise TripartiteError(f"{POLICY} says nothing of {facts} on {day}; every alert must have a pace.")
     rules = {rule.id: rule for rule in policy.on(day).rules}
     [fired] = decision.body["because"]
-    return Manner(**dict(decision.outcome), rule=rules[fired["rule"]])
+    return Manner(**dict(decision.outcome), rule=rules[fired["rule"]], decision=decision)
 
 
 def kinds() -> list[str]:

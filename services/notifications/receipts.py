@@ -25,7 +25,8 @@ DELIVERED = "delivered"
 NOT_KNOWN_TO_HAVE_LEFT = ("pending", "claimed", "unknown", "needs-review")
 DELAYED = "delayed"
 """RFC 3464: it is still being tried."""
-REFERENCE = re.compile(r"[0-9a-f]{32,64}")
+REFERENCE = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+"""The key of an alert, a SHA-256: other numbers in a Message-ID are somebody else's."""
 
 
 @dataclass(frozen=True)

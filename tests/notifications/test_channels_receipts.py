@@ -201,8 +201,8 @@ def bounce(
 @pytest.mark.parametrize(
     ("action", "status", "state", "receipt"),
     [
-        ("failed", "5.1.1", "failed", "permanent-failure"),
-        ("failed", "4.4.7", "failed", "temporary-failure"),
+        ("failed", "5.1.1", "bounced", "permanent-failure"),
+        ("failed", "4.4.7", "bounced", "temporary-failure"),
         ("delayed", "4.4.1", "sent", "delayed"),
         ("delivered", "2.0.0", "sent", "delivered"),
     ],
@@ -216,12 +216,12 @@ def test_a_bounce_is_read_as_rfc_3464_has_it(
         headers={"Authorization": f"Bearer {BOUNCES}", "Content-Type": "message/rfc822"},
     )
     assert (answer.status_code, states(worker), alerts(worker)[0].receipt) == (200, [state], receipt)
-    if state == "failed":
+    if state == "bounced":
         assert "smtp; 550 5.1.1 <routes@example.net>: no such user" in alerts(worker)[0].reason
 
 
 def test_a_bounce_of_something_else_is_refused() -> None:
-    for raw in (b"", b"Subject: hello\r\n\r\nhello", bounce("not-ours")):
+    for raw in (b"", b"Subject: hello\r\n\r\nhello", bounce("not-ours"), bounce("0" * 32), bounce("0" * 65)):
         with pytest.raises(Refused):
             from_bounce(raw)
 

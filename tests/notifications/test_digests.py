@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from services.notifications import gathering, senders
-from services.notifications.app import SERVICE
+from services.notifications.app import SERVICE, create_app
 from services.notifications.digests import with_members
 from services.notifications.escalation import escalate, look_at
 from services.notifications.gathering import gather
@@ -22,6 +23,7 @@ from services.notifications.senders.outcomes import refused
 from shared.bus.embedded import forget_embedded_queues
 from shared.config import Config
 from shared.database import migrate, open_database, transaction
+from shared.decisions import DecisionRow
 from shared.events import DeadlineMet, DeadlineMissed, Event, PlacementUpdated, PlacementWithdrawn, RecipientUpdated
 from shared.outbox import OutboxRow
 from shared.wire import read_message
@@ -31,6 +33,7 @@ from tests.nodes import Database
 from tests.notifications.test_decisions import DEADLINE
 
 DAY = datetime(2027, 5, 5, 9, tzinfo=UTC)
+TOKEN = "a-token-of-this-test"
 HOST = a_recipient(
     "host",
     role="host",
@@ -82,6 +85,14 @@ class House:
         with transaction(self.worker.engine) as session:
             return Counter(session.scalars(select(OutboxRow.subject).where(OutboxRow.type == type_)))
 
+    def take_receipt(self, alert: Alert, status: str) -> None:
+        """A second later, the provider says what became of an alert."""
+        self.clock.now += timedelta(seconds=1)
+        client = create_app(self.worker).test_client()
+        body = {"reference": alert.alert_key, "status": status, "completed_at": self.clock().isoformat()}
+        answer = client.post("/notifications/receipts/notify", json=body, headers={"Authorization": f"Bearer {TOKEN}"})
+        assert answer.status_code == 200
+
     def mails(self) -> list[str]:
         return [file.read_text(encoding="utf-8") for file in (self.worker.config.data / "alerts").glob("*.txt")]
 
@@ -90,7 +101,9 @@ class House:
 def house(tmp_path: Path) -> Iterator[House]:
     forget_embedded_queues()
     clock = Clock(DAY)
-    worker = Worker(SERVICE, Config(data=tmp_path, public_url="https://t.example.org", link_secret="s" * 32), clock)
+    worker = Worker(
+        SERVICE, Config(data=tmp_path, public_url="https://t.example.org", link_secret="s" * 32, notify_callback_token=TOKEN), clock
+    )
     made = House(worker, clock)
     made.hear(HOST, SECOND, SCHEDULES)
     yield made
@@ -110,9 +123,9 @@ def test_a_host_of_eighty_arrivals_gets_one_morning_digest(house: House) -> None
     assert house.mails() == []
     house.live(hours=20)
     [mail] = house.mails()
-    assert "Subject: 80 messages from Tripartite for Thursday 6 May 2027" in mail
+    assert "Subject: 80 messages for 6 May 2027: new placements" in mail
     assert "New placements (80)" in mail
-    assert all(f"Placement:  p{number:02}\n" in mail for number in range(80))
+    assert all(f"  Placement:      p{number:02}\n" in mail for number in range(80))
     members = house.alerts(recipient_id="host", kind="placement-notice")
     assert {member.status for member in members} == {"sent"}
     [digest] = house.alerts(kind="digest")
@@ -152,6 +165,12 @@ def test_what_a_digest_comes_to_its_members_come_to(house: House) -> None:
     members = house.alerts(recipient_id="host", kind="placement-notice")
     assert {(member.status, member.reason) for member in members} == {("failed", "The address does not exist.")}
     assert all(house.said("alert.failed")[member.alert_key] == 1 for member in members)
+    review = f"/notifications/alerts/{claimed[0].alert_key}/review"
+    answer = create_app(house.worker).test_client().post(review, json={"sent": False, "by": "Ada Quillfeather (invented)"})
+    assert answer.status_code == 200
+    house.live()
+    members = house.alerts(recipient_id="host", kind="placement-notice")
+    assert {(member.status, member.reason) for member in members} == {("sent", "")}, "the address was mended, and the digest has left"
 
 
 def test_a_digest_that_comes_back_takes_its_members_with_it(house: House) -> None:
@@ -165,7 +184,49 @@ def test_a_digest_that_comes_back_takes_its_members_with_it(house: House) -> Non
     house.hear(a_recipient("host", **{**vars_of(HOST), "email": "new@example.org"}))
     house.live(days=1)
     [again] = [mail for mail in house.mails() if "<new@example.org>" in mail]
-    assert again.count("This was first due on Thursday 6 May 2027; we could not reach you then.") == 2
+    assert again.count("  First due on:   Thursday 6 May 2027; we could not reach you then\n") == 2
+
+
+def test_a_digest_that_is_kept_keeps_its_members(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(house.worker, "config", replace(house.worker.config, email="smtp", smtp_url="smtp://127.0.0.1:1", sending=False))
+    house.hear(*arrivals(3))
+    house.live(hours=22)
+    [digest] = house.alerts(kind="digest")
+    members = house.alerts(digest=digest.alert_key)
+    assert len(members) == 3
+    assert {(alert.status, alert.reason) for alert in (digest, *members)} == {
+        ("kept", "Worded and kept, not sent: sending is off (TRIPARTITE_SENDING).")
+    }
+    said = house.said("alert.sent") + house.said("alert.failed")
+    assert not {digest.alert_key, *(member.alert_key for member in members)} & said.keys()
+
+
+def test_what_is_said_of_a_digest_is_said_of_its_members_as_well(house: House) -> None:
+    house.hear(*arrivals(2))
+    house.live(hours=22)
+    [digest] = house.alerts(kind="digest")
+    house.take_receipt(digest, "permanent-failure")
+    house.take_receipt(digest, "permanent-failure")
+    members = house.alerts(digest=digest.alert_key)
+    assert [member.status for member in members] == ["bounced"] * 2
+    assert house.said("alert.bounced") == Counter([digest.alert_key, *(member.alert_key for member in members)])
+    house.take_receipt(digest, "delivered")
+    assert {member.status for member in house.alerts(digest=digest.alert_key)} == {"sent"}, "newer news: it came after all"
+
+
+def test_a_person_who_settles_a_digest_settles_its_members(house: House) -> None:
+    house.hear(*arrivals(2))
+    house.clock.now += timedelta(hours=22)
+    gather(house.worker, house.clock())
+    with transaction(house.worker.engine) as session:
+        [digest] = session.scalars(select(Alert).where(Alert.kind == "digest"))
+        digest.status = "needs-review"
+    client = create_app(house.worker).test_client()
+    answer = client.post(f"/notifications/alerts/{digest.alert_key}/review", json={"sent": True, "by": "Ada Quillfeather (invented)"})
+    assert answer.status_code == 200
+    members = house.alerts(digest=digest.alert_key)
+    assert [member.status for member in members] == ["sent"] * 2
+    assert house.said("alert.sent") == Counter([digest.alert_key, *(member.alert_key for member in members)])
 
 
 def vars_of(event: RecipientUpdated) -> dict[str, Any]:
@@ -258,6 +319,10 @@ def test_nobody_acknowledged_so_the_second_contact_is_told_once(house: House) ->
     assert (escalation.recipient_id, escalation.status) == ("second", "sent")
     for said in ("Schedules (invented)", "Wednesday 5 May 2027", "3 working days", missed.subject, missed.alert_key):
         assert said in escalation.text
+    assert f"/notifications/alerts/{missed.alert_key}/acknowledgement?token=" in escalation.text, "the second contact can end it"
+    assert f"/notifications/decisions/{escalation.values['decision']}\n" in escalation.text
+    with transaction(house.worker.engine) as session:
+        assert session.get(DecisionRow, escalation.values["decision"]) is not None, "what a message quotes can be looked up"
     assert house.alerts(kind="deadline-missed", recipient_id="schedules")[0].escalation == escalation.alert_key
     assert sum("Nobody has answered" in mail for mail in house.mails()) == 1
 
@@ -285,7 +350,7 @@ def test_a_digest_is_escalated_as_one_and_without_what_is_over(house: House) -> 
     house.live(days=10)
     [escalation] = house.alerts(kind="escalation")
     assert len(escalation.values["items"]) == 2
-    assert escalation.text.count("\n- ") == 2
+    assert [f"  Placement:      {placement}\n" in escalation.text for placement in ("p00", "p01", "p02")] == [True, False, True]
 
 
 def test_the_day_of_an_escalation_counts_working_days_only() -> None:

@@ -22,7 +22,7 @@ from shared.worker import Worker
 from tests.helpers import Clock, a_message, a_placement, a_recipient, a_worker
 from tests.notifications.letters.stories import Example, examples
 
-BRANCHED_ON = ("reader", "owner", "caused_by", "source", "told", "how", "acknowledge_link")
+BRANCHED_ON = ("reader", "kind", "owner", "caused_by", "source", "told", "how", "acknowledge_link")
 """Values that a template chooses its words by, and the link of our own."""
 
 

@@ -99,10 +99,12 @@ def test_a_message_says_what_to_do_why_it_came_and_by_which_rule(example: Exampl
     text, values = example.text, example.values
     assert "\nWhat to do\n" in text
     assert text.index("\nWhat to do\n") < text.index("\nWhy you get this message\n")
-    for said in ("because", "section", "entry", "rule"):
-        assert str(values[said]) in text, said
-    assert values["document"] in text or values["source"] == "TRIPARTITE"
-    assert f"/notifications/decisions/{values['decision']}" in text
+    for rule in values["rules"] if example.kind == "digest" else [{**values, "decisions": [values["decision"]]}]:
+        for said in ("because", "section", "entry", "rule"):
+            assert str(rule[said]) in text, said
+        assert rule["document"] in text or rule["source"] == "TRIPARTITE"
+        assert rule["decisions"]
+        assert all(f"/notifications/decisions/{decision}\n" in text for decision in rule["decisions"])
 
 
 @each_example
@@ -112,7 +114,7 @@ def test_a_contact_is_told_for_what_and_of_which_organisation(example: Example) 
 
 
 def test_every_role_is_told_why_in_its_own_words() -> None:
-    why = (TEMPLATES / "_why.1.txt").read_text(encoding="utf-8")
+    why = (TEMPLATES / "_reader.1.txt").read_text(encoding="utf-8")
     assert [role for role in get_args(Role) if f'"{role}"' not in why] == []
 
 

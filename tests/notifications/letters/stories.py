@@ -3,8 +3,9 @@
 A story is told to a real worker, so the values of an example are those that the service makes. A kind has two sizes of story: ``full``,
 with everything that a message may hold, and ``minimal``, with what it must hold. Each is a map of:
 
-* ``before``: what was heard before, and ``heard``: what the messages are about, both as a list of ``type: data``;
-* ``alerts``: for a kind that no single event makes: a list of ``reader``, ``channel`` and ``values``;
+* ``before``: what was heard before, and ``heard``: what the messages are about, both as a list of ``type: data``, where
+  ``waits: {days: 1}`` lets time pass, after which every chore is done;
+* ``paced: true``: alerts keep their time (digests, escalations); in all other stories they are due at once and no edit is joined;
 * ``also``: values that come to an alert later, as when it could not go out on its day.
 
 Before any story the contacts of ``contacts.yaml`` are heard. Every person and mailbox is invented, and says so.
@@ -12,7 +13,7 @@ Before any story the contacts of ``contacts.yaml`` are heard. Every person and m
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -23,20 +24,22 @@ import yaml
 from sqlalchemy import select
 
 from services.notifications.app import SERVICE
-from services.notifications.letters import TEMPLATES, newest, render
+from services.notifications.letters import TEMPLATES, render
 from services.notifications.models import Alert
 from shared.bus.embedded import forget_embedded_queues
+from shared.config import Config
 from shared.database import transaction
 from shared.event_data import read_event
 from shared.events import EVENTS, Event
 from shared.worker import Worker
-from tests.helpers import Clock, a_message, a_worker
+from tests.helpers import Clock, a_message
 
 FOLDER = Path(__file__).parent
 SIZES = ("full", "minimal")
 NOW = datetime(2027, 5, 5, 9, tzinfo=UTC)
 DECISION = "7d0ac1be-51c5-5f4e-9c39-2f6d0e5b8a11"
 """Stands for the decision by which a message was sent. The real number changes with every edition of the policy."""
+DECISIONS = ("decision", "decisions")
 
 
 @dataclass(frozen=True)
@@ -77,27 +80,35 @@ def examples() -> tuple[Example, ...]:
 def _examples(kind: str, size: str) -> Iterator[Example]:
     story = told(f"{kind}.yaml").get(size, {})
     found = [(alert.channel, alert.role, alert.template, alert.values) for alert in _alerts(kind, story)]
-    for made in story.get("alerts", []):
-        values = {"decision": DECISION, "to": "A contact (invented)", **made["values"], "reader": made["reader"]}
-        found.append((made["channel"], made["reader"], newest(kind, made["channel"]), values))
     counted: Counter[tuple[str, str]] = Counter()
     for channel, reader, template, values in found:
         counted[channel, reader] += 1
         number = counted[channel, reader]
-        yield Example(kind, channel, reader, size, number, template, {**values, "decision": DECISION, **story.get("also", {})})
+        yield Example(kind, channel, reader, size, number, template, {**_at_rest(values), **story.get("also", {})})
+
+
+def _at_rest(values: Any) -> Any:
+    """These values with one number in place of every decision's: those change with every edition of a policy."""
+    if isinstance(values, Mapping):
+        return {
+            name: _at_rest(value) if name not in DECISIONS else DECISION if name == "decision" else [DECISION]
+            for name, value in values.items()
+        }
+    return [_at_rest(value) for value in values] if isinstance(values, list) else values
 
 
 def _alerts(kind: str, story: Mapping[str, Any]) -> list[Alert]:
     """The alerts of this kind that the worker makes of a story, as they are at its end; a reader's in the order of their making."""
     forget_embedded_queues()
     with tempfile.TemporaryDirectory() as folder:
-        worker = a_worker(SERVICE, Path(folder), Clock(NOW))
+        clock = Clock(NOW)
+        worker = Worker(SERVICE, Config(data=Path(folder), pace="digests" if story.get("paced") else "immediate"), clock)
         try:
-            _hear(worker, [_event({"recipient.updated": contact}) for contact in told("contacts.yaml")["contacts"]], 0)
-            _hear(worker, map(_event, story.get("before", [])), 1)
+            _hear(worker, clock, [{"recipient.updated": contact} for contact in told("contacts.yaml")["contacts"]])
+            _hear(worker, clock, story.get("before", []))
             before = _all(worker)
-            for step, item in enumerate(story.get("heard", []), start=2):
-                _hear(worker, [_event(item)], step)
+            for item in story.get("heard", []):
+                _hear(worker, clock, [item])
             added = [alert for key, alert in _all(worker).items() if key not in before and alert.kind == kind]
             return sorted(added, key=lambda alert: (alert.role, alert.channel, alert.created_at, alert.topic))
         finally:
@@ -109,11 +120,21 @@ def _all(worker: Worker) -> dict[str, Alert]:
         return {alert.alert_key: alert for alert in session.scalars(select(Alert))}
 
 
-def _hear(worker: Worker, events: Any, step: int) -> None:
-    """Each step an hour after the one before, each event of a step a second."""
-    for count, event in enumerate(events):
-        at = NOW + timedelta(hours=step, seconds=count)
-        worker.take_in([a_message(event, at=at)], at)
+def _hear(worker: Worker, clock: Clock, items: Iterable[Mapping[str, Any]]) -> None:
+    """What was heard in half an hour, each thing a second after the one before."""
+    for count, item in enumerate(items):
+        if "waits" in item:
+            _wait(worker, clock, timedelta(**item["waits"]))
+        else:
+            at = clock() + timedelta(seconds=count)
+            worker.take_in([a_message(_event(item), at=at)], at)
+    clock.now += timedelta(minutes=30)
+
+
+def _wait(worker: Worker, clock: Clock, time: timedelta) -> None:
+    clock.now += time
+    while sum(chore(worker, clock()) for chore in SERVICE.chores):
+        pass
 
 
 def _event(item: Mapping[str, Any]) -> Event:
