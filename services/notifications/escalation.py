@@ -31,6 +31,8 @@ from shared.policies.calendars import working_day
 from shared.worker import LONDON, Say, Worker, today
 
 KIND = "escalation"
+OUT = ("sent", "bounced")
+"""The states of an alert that its reader should have answered."""
 NO_SECOND = "nobody to tell: the contact {contact} has no second contact; name one (escalates_to)"
 
 
@@ -93,14 +95,18 @@ def _looked_at(session: Session, alert: Alert, now: datetime, config: Config) ->
 
 
 def _unseen(session: Session, alert: Alert) -> list[Alert]:
-    """What of an alert (of a digest: of its members) still wants an acknowledgement: not seen on any channel, and still true."""
-    if alert.acknowledged_at is not None or alert.status != "sent":
+    """What of an alert (of a digest: of its members) still wants an acknowledgement: not seen on any channel, and still true.
+
+    What came back was not seen either; what went out again since is looked at by itself.
+    """
+    if alert.acknowledged_at is not None or alert.status not in OUT:
         return []
     members = [alert]
     if alert.kind == DIGEST:
         members = list(session.scalars(select(Alert).where(Alert.digest == alert.alert_key, Alert.wants_acknowledgement)))
     about = list(session.scalars(select(Alert).where(Alert.regarding.in_({member.regarding for member in members}))))
-    return [member for member in members if not any(_settles(other, member) for other in about)]
+    unsettled = [member for member in members if member.status in OUT and "again" not in member.values]
+    return [member for member in unsettled if not any(_settles(other, member) for other in about)]
 
 
 def _settles(other: Alert, alert: Alert) -> bool:

@@ -327,6 +327,18 @@ def test_nobody_acknowledged_so_the_second_contact_is_told_once(house: House) ->
     assert sum("Nobody has answered" in mail for mail in house.mails()) == 1
 
 
+@pytest.mark.parametrize("receipt", ["delivered", "permanent-failure"])
+def test_a_receipt_gives_nobody_more_time_and_what_came_back_is_escalated_too(house: House, receipt: str) -> None:
+    house.hear(MISSED)
+    house.live()
+    [missed] = house.alerts(kind="deadline-missed", recipient_id="schedules")
+    house.clock.now += timedelta(days=2)
+    house.take_receipt(missed, receipt)
+    assert house.alerts(alert_key=missed.alert_key)[0].look_at == missed.look_at
+    house.live(days=4)
+    assert [escalation.recipient_id for escalation in house.alerts(kind="escalation")] == ["second"]
+
+
 def test_what_was_met_meanwhile_is_not_escalated(house: House) -> None:
     house.hear(MISSED)
     house.live()
