@@ -25,25 +25,30 @@ NAMES = ("deadlines", "notifications", "responsibility")
 class RealHouse(House):
     """A house whose messages cross a real broker: it is settled when everything that was said was heard by all who hear it."""
 
+    _in_flight = True
+    """Whether something may be on its way: it was said since everything was last seen to be heard."""
+
     def settle(self) -> int:
         """Let everybody hear everything, then let every chore do what is due, until nothing is left; returns how much was done."""
         total = 0
         while True:
             wait_for(self._heard_everything, "everything that was said was heard")
-            done = sum(self._do(worker, worker.service.name, chores=True) for worker in self.workers.values())
+            done = sum(self._do(worker, chores=True) for worker in self.workers.values())
             if not done:
                 return total
             total += done
 
     def _heard_everything(self) -> bool:
-        for worker in self.workers.values():
-            self._do(worker, worker.service.name, chores=False)
+        carried = sum(self._do(worker, chores=False) for worker in self.workers.values())
+        if not carried and not self._in_flight:
+            return True
         said: dict[str, int] = {}
         for worker in self.workers.values():
             with transaction(worker.engine) as session:
                 for type_, count in session.execute(select(OutboxRow.type, func.count()).group_by(OutboxRow.type)):
                     said[type_] = said.get(type_, 0) + count
-        return all(self._has_heard(worker, said) for worker in self.workers.values())
+        self._in_flight = not all(self._has_heard(worker, said) for worker in self.workers.values())
+        return not self._in_flight
 
     @staticmethod
     def _has_heard(worker: Worker, said: dict[str, int]) -> bool:
@@ -53,7 +58,7 @@ class RealHouse(House):
         return heard == sum(said.get(event.type, 0) for event in worker.service.consumers)
 
     @staticmethod
-    def _do(worker: Worker, name: str, *, chores: bool) -> int:
+    def _do(worker: Worker, *, chores: bool) -> int:
         """A round of the parts that carry messages, or of the chores."""
         carry = {part for part in worker.parts if part == "relay" or part.startswith("hear")}
         return sum(worker.parts[part](0.0) for part in worker.parts if (part not in carry) is chores)

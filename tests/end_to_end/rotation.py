@@ -4,6 +4,7 @@
 from the lines alone), what did, and what the provider was given. The suite does the same with a part of the rotation.
 """
 
+import re
 import sys
 import tempfile
 from collections import Counter
@@ -90,9 +91,19 @@ def _account(house: RealHouse, expected: Counter[Expected], unreachable: int, gi
             given=given,
             digests=len(gathered),
             members=len(members),
-            not_shown=[member.alert_key for member in members if member.subject not in alerts[member.digest].text],
+            not_shown=[mail.alert_key for mail in gathered if _shown(mail) != _held(mail, members)],
             digests_a_day=max(by_day.values(), default=0),
         )
+
+
+def _shown(digest: Alert) -> Counter[str]:
+    """The placements that a digest shows, as its reader sees them."""
+    return Counter(re.findall(r"^  Placement: +(\S+)$", digest.text, re.MULTILINE))
+
+
+def _held(digest: Alert, members: Iterable[Alert]) -> Counter[str]:
+    """The placements that its members are about."""
+    return Counter(member.regarding.partition("/")[0] for member in members if member.digest == digest.alert_key)
 
 
 def _in_the_inbox(session: Session, alerts: Mapping[str, Alert]) -> Iterable[Alert]:
