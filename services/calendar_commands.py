@@ -77,9 +77,16 @@ def _done(work: "Callable[[Session], Any]") -> Any:
 
 
 def _made_lines(made: Data) -> Iterator[str]:
+    from shared.config import read_config  # noqa: PLC0415
+
     yield from _lines([made])
-    yield f"its address, shown this once: {made['path']}"
-    yield "Put the house's own address before it, such as https://tripartite.example.org, and give it to whom it is for."
+    public = read_config().public_url.rstrip("/")
+    yield f"its address, shown this once: {public}{made['path']}"
+    if public:
+        yield "Give it to whom it is for."
+    else:
+        yield "Put the house's own address before it, such as https://tripartite.example.org (TRIPARTITE_PUBLIC_URL does so by itself),"
+        yield "and give it to whom it is for."
 
 
 def _lines(found: Iterable[Data]) -> Iterator[str]:
@@ -87,8 +94,13 @@ def _lines(found: Iterable[Data]) -> Iterator[str]:
     for each in found:
         empty = False
         whose = f"host {each['host']}" if each["host"] else f"person {each['person']}"
-        read = f"last read {each['last_read_at']}" if each["last_read_at"] else "never read"
-        ended = f", revoked {each['revoked_at']}" if each["revoked_at"] else ""
-        yield f"{each['calendar_id']}  {whose}  made {each['made_at']}, {read}{ended}"
+        read = f"last read {_minute(each['last_read_at'])}" if each["last_read_at"] else "never read"
+        ended = f", revoked {_minute(each['revoked_at'])}" if each["revoked_at"] else ""
+        yield f"{each['calendar_id']}  {whose}  made {_minute(each['made_at'])}, {read}{ended}"
     if empty:
         yield "There are no calendars; `tripartite calendar issue` makes one."
+
+
+def _minute(time: str) -> str:
+    """A time in UTC, as in ``--json``, to the minute."""
+    return f"{time[:16].replace('T', ' ')} UTC"

@@ -88,6 +88,8 @@ def _show(found: dict[str, Any]) -> None:
     screen.print(causes_table(found["total"]["late_by_cause"]))
     for line in exception_lines(found):
         screen.print(line, highlight=False, markup=False)
+    if not found["groups"]:
+        click.echo("No placement on record fits: look at the month, and at the codes and names that were given.", err=True)
 
 
 @compliance.command("return")

@@ -133,6 +133,10 @@ def _send(file: Path, spool: "Spool", found: "Found", refusals: "Refusals", base
         refusals.add(file.name, number, [Wrong("", problem, "")])
     left_out = "".join(f", {count:,} left out ({why})" for why, count in found.left_out.items())
     click.echo(f"{report.taken:,} rows taken ({report.new:,} new), {refusals.rows:,} refused{left_out}.")
+    if report.new:
+        click.echo(
+            "The services work through what is new in their own time; until they have, answers such as compliance lack it.", err=True
+        )
 
 
 def _tell(refusals: "Refusals", report: Path | None) -> None:

@@ -52,7 +52,7 @@ def read_lines(file: Path, kind: str, report: Report) -> Iterator[Line]:
             try:
                 found = json.loads(text)
             except ValueError as error:
-                report.refused[number] = f"is not JSON: {error}."
+                report.refused[number] = f"is not JSON: {error}; a spreadsheet is imported with --as placements-csv."
                 continue
             if not isinstance(found, dict):
                 report.refused[number] = "is not a JSON object."

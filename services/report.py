@@ -30,7 +30,7 @@ def show(replay: Replay) -> None:
     screen.print(f"  TRIPARTITE_TODAY={replay.start} .venv/bin/tripartite serve --data {data}", soft_wrap=True)
     for path in (
         f"/deadlines/compliance?by=host&rotation={replay.start:%Y-%m}",
-        "/notifications/alerts?status=failed",
+        "/notifications/alerts?kind=digest&limit=3",
         "/responsibility/cases",
         "/eligibility/policies/procurement-route?as_at=2021-06-01",
     ):

@@ -19,9 +19,13 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 from shared.database import Base, UtcDateTime, transaction
 from shared.errors import ChangedMeanwhile, IdempotencyConflict, NotSaidWhich, Refused
 from shared.policies.policy import Policy
+from shared.policies.reading import suggest
 from shared.rules import Decision
 from shared.wire import parse_json
 from shared.worker import Say, Worker
+
+PAGE = ("limit", "after", "before")
+"""The query parameters that say which page of a list."""
 
 
 class IdempotencyRow(Base):
@@ -171,6 +175,16 @@ def narrowed(wanted: Select[Any], **columns: InstrumentedAttribute[Any]) -> Sele
         if request.args.get(name):
             wanted = wanted.where(column == request.args[name])
     return wanted
+
+
+def takes(*names: str) -> None:
+    """Refuse query parameters that a list does not take beside its page's: one that is not heeded would narrow nothing, unseen."""
+    known = (*names, *PAGE)
+    problems = {
+        name: f"is not taken here{suggest(name, known)}; there are {', '.join(known)}." for name in request.args if name not in known
+    }
+    if problems:
+        raise Refused("The list cannot be made.", problems)
 
 
 def one_of(name: str, allowed: Collection[str]) -> None:

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
 from shared import decisions, outbox
-from shared.answers import Running, answer, answer_text, listed, narrowed, once, running, sent_json
+from shared.answers import Running, answer, answer_text, listed, narrowed, once, running, sent_json, takes
 from shared.database import missing_migrations, transaction
 from shared.errors import DecisionError, MalformedEvent, Refused, UnknownPolicy, UnknownResource
 from shared.event_data import plain_text
@@ -221,6 +221,7 @@ def _decision_request(policy: Policy) -> dict[str, Any]:
 def list_decisions() -> Response:
     """Decisions on record, the highest id first: ``?subject=``, ``?policy=``, ``?limit=`` (at most 200), ``?before=`` an id."""
     row = decisions.DecisionRow
+    takes("subject", "policy")
     wanted = narrowed(select(row), subject=row.subject, policy=row.policy)
     return listed(wanted, row.id, lambda found: json.loads(found.body), highest_first=True)
 

@@ -65,6 +65,12 @@ def test_the_options_are_what_the_service_is_asked(house: str) -> None:
     assert found["exceptions"] == []
 
 
+def test_a_table_of_nothing_says_where_to_look(house: str) -> None:
+    answer = run("compliance", "--to", house, "--host", "LANCS")
+    assert (answer.exit_code, answer.stderr.startswith("No placement on record fits")) == (0, True)
+    assert "No placement" not in run("compliance", "--to", house).stderr
+
+
 def test_the_same_as_csv(house: str) -> None:
     answer = run("compliance", "--to", house, "--csv")
     found = list(csv.DictReader(io.StringIO(answer.stdout_bytes.decode(), newline="")))

@@ -1,6 +1,7 @@
 """Two places kept in step: events said and heard, routes and files of every service, README and commands, citations and sources."""
 
 import re
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from shared import events
 from shared.organisations import NATIONAL_BODY, names_by_code
 from shared.policies import load_policies, load_sources
 from shared.rules import ready_policies
-from tests.helpers import HOUSE
+from tests.helpers import HOUSE, Clock, a_worker
 
 SAME_FILES = (
     "__init__.py",
@@ -60,6 +61,17 @@ def test_every_notification_has_its_words_for_every_channel_that_the_policy_uses
     templates = HOUSE / "services" / "notifications" / "templates"
     assert sorted(folder.name for folder in templates.iterdir() if folder.is_dir()) == sorted(kinds)
     assert [kind for kind in kinds if not (templates / newest(kind, "email")).exists()] == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_list_refuses_what_it_does_not_take(service: str, tmp_path: Path, clock: Clock) -> None:
+    with closing(a_worker(SERVICES[service].SERVICE, tmp_path, clock)) as worker:
+        app = SERVICES[service].create_app(worker)
+        client = app.test_client()
+        paths = [rule.rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ()) and not rule.arguments]
+        lists = [path for path in paths if "next" in (client.get(path).get_json(silent=True) or {})]
+        assert lists
+        assert [path for path in lists if client.get(path, query_string={"hosts": "RXN"}).status_code != 422] == []
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -14,7 +14,7 @@ from services.deadlines.history import as_known, read_versions
 from services.deadlines.models import AlertReceipt, Deadline
 from services.deadlines.shown import deadline_shown, placement_shown
 from services.deadlines.upstream import message_from_tis
-from shared.answers import answer, listed, narrowed, one_of, running, sent_json
+from shared.answers import answer, listed, narrowed, one_of, running, sent_json, takes
 from shared.database import transaction
 from shared.errors import MalformedEvent, Refused, UnknownResource
 from shared.policies.reading import read_day
@@ -72,6 +72,7 @@ def list_deadlines() -> Response:
 
     ``?as_at=2027-05-05``: as they were known at the end of that day. A page then holds those of the next so many that had the status.
     """
+    takes("host", "status", "as_at")
     one_of("status", STATES)
     day, files = asked_day(), dict[str, PlacementFile]()
     wanted = narrowed(select(Deadline), host=Deadline.host)

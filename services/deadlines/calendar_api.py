@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from services.deadlines.calendar import Reader, entries, feed, tag
 from services.deadlines.calendars import find, issue, opened, read_duties, reader_of, revoke, shown
 from services.deadlines.models import Calendar
-from shared.answers import answer, listed, narrowed, once, running, sent_json
+from shared.answers import answer, listed, narrowed, once, running, sent_json, takes
 from shared.database import transaction
 from shared.errors import Refused
 from shared.problems import pointed, problem
@@ -82,6 +82,7 @@ def _reader(sent: Any) -> Reader:
 @calendar_routes.get("/calendars")
 def list_calendars() -> Response:
     """Calendars, by id: ``?host=`` or ``?person=``. Their tokens are not known here."""
+    takes("host", "person")
     return listed(narrowed(select(Calendar), host=Calendar.host, person=Calendar.person), Calendar.calendar_id, shown)
 
 

@@ -96,7 +96,7 @@ def _known(session: Session, reader: Reader) -> None:
     if not reader.host or reader.host in names_by_code():
         return
     if session.scalar(select(Placement.placement_id).where(Placement.host == reader.host).limit(1)) is None:
-        problem = f"“{reader.host}” is no ODS code in shared/organisations.yaml{suggest(reader.host, names_by_code())}."
+        problem = f"“{reader.host}” is no ODS code in shared/organisations.yaml{suggest(reader.host.upper(), names_by_code())}."
         raise Refused("There is no such host.", {"host": f"{problem} No placement was heard of there either."})
 
 

@@ -19,7 +19,7 @@ from services.deadlines.governance import CHECKED, COUNTED, OWED, Unit
 from services.deadlines.governance_schemas import ContractSchema, MeetingSchema, MilestoneSchema, ReportSchema
 from services.deadlines.milestones import OPEN, STATES, meet
 from services.deadlines.models import AlertReceipt, Contract, GovernedYear, Meeting, Milestone, Report
-from shared.answers import answer, if_matches, listed, narrowed, once, one_of, running, sent_json, tagged
+from shared.answers import answer, if_matches, listed, narrowed, once, one_of, running, sent_json, tagged, takes
 from shared.database import hold, transaction
 from shared.decisions import DecisionRow
 from shared.errors import NotAsThingsStand, Refused, UnknownResource
@@ -38,6 +38,7 @@ governance_routes = Blueprint("governance", __name__, description="What a contra
 @governance_routes.get("/contracts")
 def list_contracts() -> Response:
     """Contracts as they now are, by id: ``?lead_employer=``, ``?status=`` (decided, undetermined)."""
+    takes("lead_employer", "status")
     one_of("status", ("decided", "undetermined"))
     wanted = select(Contract).where(Contract.replaced_on.is_(None))
     return listed(
@@ -76,6 +77,7 @@ def show_contract(contract_id: str) -> Response:
 @governance_routes.get("/milestones")
 def list_milestones() -> Response:
     """Milestones by id: ``?state=``, ``?lead_employer=``, ``?regarding=`` (a contract's id, or a year's), ``?owner=``."""
+    takes("state", "lead_employer", "regarding", "owner")
     one_of("state", STATES)
     wanted = narrowed(
         select(Milestone),
@@ -182,6 +184,7 @@ def show_governance() -> Response:
 
     Meetings that were not quorate count as held; how many were quorate, and whether those alone would be enough, stands beside it.
     """
+    takes("year", "lead_employer", "body", "host")
     year = _year()
     wanted = select(GovernedYear).where(GovernedYear.year == year)
     wanted = narrowed(wanted, lead_employer=GovernedYear.lead_employer, body=GovernedYear.body, host=GovernedYear.host)
@@ -256,12 +259,14 @@ def list_meetings() -> Response:
     """Meetings by id: ``?lead_employer=``, ``?body=``, ``?host=``, ``?verdict=`` (quorate, not-quorate, not-stated, undetermined)."""
     wanted = select(Meeting)
     narrow = {"lead_employer": Meeting.lead_employer, "body": Meeting.body, "host": Meeting.host, "verdict": Meeting.verdict}
+    takes(*narrow)
     return listed(narrowed(wanted, **narrow), Meeting.meeting_id, MeetingSchema().dump)
 
 
 @governance_routes.get("/reports")
 def list_reports() -> Response:
     """Reports by id: ``?lead_employer=``, ``?body=``, ``?host=``."""
+    takes("lead_employer", "body", "host")
     wanted = narrowed(select(Report), lead_employer=Report.lead_employer, body=Report.body, host=Report.host)
     return listed(wanted, Report.report_id, ReportSchema().dump)
 

@@ -236,7 +236,7 @@ def _bodies(row: Row, find: FindBodies) -> Bodies:
         return Bodies(_code(row, TRAINING_BODY), _code(row, EMPLOYING_BODY))
     found = find(post_key(number)) if number else None
     if number and found is None:
-        row.refuse(POST, f"“{number}” is not among the posts", "the number of a post with its training and employing body")
+        row.refuse(POST, f"“{number}” is not among the posts that can be used", "the number of a post with its training and employing body")
     known = found or Bodies("", "")
     host = _code(row, TRAINING_BODY) if row[TRAINING_BODY] else known.host
     return Bodies(host, _code(row, EMPLOYING_BODY) if row[EMPLOYING_BODY] else known.lead_employer)
@@ -293,11 +293,11 @@ def _type(row: Row) -> str:
 
 
 def _code(row: Row, column: str) -> str:
-    """The ODS code of the organisation that a cell names, by its registered name or the code itself."""
+    """The ODS code of the organisation that a cell names: by its registered name, the code itself, or both, as in ``Name (RXN)``."""
     given = row[column]
     found = _code_of(given)
     if not found and _text(row, column):
-        near = suggest(" ".join(given.lower().split()), codes_by_name())
+        near = suggest(given, names_by_code().values()) or suggest(given.lower(), codes_by_name())
         right = "an organisation of shared/organisations.yaml, by name or ODS code"
         row.refuse(column, f"“{given}” is not known{near}", right)
     return found
@@ -307,4 +307,6 @@ def _code(row: Row, column: str) -> str:
 def _code_of(given: str) -> str:
     if given.upper() in names_by_code():
         return given.upper()
-    return codes_by_name().get(" ".join(given.lower().split()), "")
+    both = re.fullmatch("(.+?) *\\(([A-Za-z0-9]+)\\)", given)
+    found = codes_by_name().get(" ".join((both[1] if both else given).lower().split()), "")
+    return found if not both or found == both[2].upper() else ""  # a name beside the code of another is neither

@@ -9,7 +9,7 @@ from marshmallow import Schema
 from sqlalchemy import select
 
 from services.eligibility.schemas import PostMoveSchema, ProcurementSchema
-from shared.answers import listed, narrowed
+from shared.answers import listed, narrowed, takes
 from shared.decisions import DecisionRow
 
 routes = Blueprint("eligibility", __name__, description="Which procurement route; may this training post move")
@@ -28,6 +28,8 @@ def list_post_moves() -> Response:
 
 
 def _recorded(policy: str, schema: Schema) -> Response:
+    takes("subject", "status")
+
     def show(row: DecisionRow) -> Any:
         shown = {"subject": row.subject, "id": row.id, "as_at": row.as_at, "status": row.status}
         return schema.dump({**shown, "outcome": json.loads(row.body)["outcome"]})

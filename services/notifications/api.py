@@ -24,7 +24,7 @@ from services.notifications.letters import MARK, again
 from services.notifications.models import Alert, Channel, InboxMessage, Status
 from services.notifications.schemas import AlertSchema, ChannelSchema, InboxMessageSchema, SentAlertSchema
 from services.notifications.senders.states import review
-from shared.answers import answer, listed, narrowed, once, one_of, running, sent_json
+from shared.answers import answer, listed, narrowed, once, one_of, running, sent_json, takes
 from shared.database import transaction
 from shared.errors import NotAllowed, NotAsThingsStand, Refused, UnknownResource
 from shared.problems import problem
@@ -41,6 +41,7 @@ def list_alerts() -> Response:
 
     ``?to_mend=true``: those that wait for a contact or an address, or came back from one; ``reason`` says what to do.
     """
+    takes("status", "kind", "regarding", "recipient_id", "digest", "to_mend")
     one_of("status", typing.get_args(Status))
     one_of("to_mend", ("true", "false"))
     parts = {"status": Alert.status, "kind": Alert.kind, "regarding": Alert.regarding, "recipient_id": Alert.recipient_id}
@@ -54,6 +55,7 @@ def list_alerts() -> Response:
 @routes.get("/alerts/counts")
 def count_alerts() -> Response:
     """How many alerts there are, by kind, channel and state."""
+    takes()
     parts = (Alert.kind, Alert.channel, Alert.status)
     with transaction(running().worker.engine) as session:
         rows = session.execute(select(*parts, func.count()).group_by(*parts).order_by(*parts)).all()
@@ -165,6 +167,7 @@ def _page(row: Alert) -> Response:
 @routes.get("/inbox")
 def show_inbox() -> Response:
     """The in-app inbox of ``?recipient=``, by alert key: ``?limit=``, ``?after=`` a key."""
+    takes("recipient")
     recipient = request.args.get("recipient")
     if not recipient:
         raise Refused("The inbox cannot be shown.", {"recipient": "is missing: whose inbox?"})
@@ -178,6 +181,7 @@ def show_inbox() -> Response:
 @routes.get("/channels")
 def list_channels() -> Response:
     """The channels whose pace is kept: until when each is left alone, and why."""
+    takes()
     return listed(select(Channel), Channel.name, ChannelSchema().dump)
 
 

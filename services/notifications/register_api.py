@@ -19,7 +19,7 @@ from services.notifications.models import Alert, Preference, Recipient
 from services.notifications.schemas import ChosenSchema, RecipientSchema
 from services.notifications.timing import retimed
 from shared import inbox
-from shared.answers import answer, etag_of, listed, must_match, narrowed, running, sent_json, tagged
+from shared.answers import answer, etag_of, listed, must_match, narrowed, running, sent_json, tagged, takes
 from shared.database import transaction
 from shared.decisions import new_id
 from shared.errors import ChangedMeanwhile, MalformedEvent, Refused, UnknownResource
@@ -40,6 +40,7 @@ BY = "urn:tripartite:register:"
 def list_recipients() -> Response:
     """Contacts by id: ``?organisation=``, ``?purpose=``, ``?role=``, ``?limit=``, ``?after=`` an id."""
     parts = {"organisation": Recipient.organisation, "purpose": Recipient.purpose, "role": Recipient.role}
+    takes(*parts)
     return listed(narrowed(select(Recipient), **parts), Recipient.recipient_id, RecipientSchema().dump)
 
 

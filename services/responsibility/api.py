@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from services.responsibility.models import Case, CaseRead, Meeting
 from services.responsibility.quorum import VERDICTS
 from services.responsibility.schemas import CaseSchema, MeetingSchema
-from shared.answers import answer, listed, narrowed, one_of, running
+from shared.answers import answer, listed, narrowed, one_of, running, takes
 from shared.database import transaction
 from shared.errors import Refused, UnknownResource
 
@@ -22,6 +22,7 @@ routes = Blueprint("responsibility", __name__, description="Who owns a concern, 
 @routes.get("/cases")
 def list_cases() -> Response:
     """Cases by id: ``?status=`` (assigned, needs-facts), ``?limit=``, ``?after=`` an id."""
+    takes("status")
     one_of("status", ("assigned", "needs-facts"))
     return listed(narrowed(select(Case), status=Case.status), Case.concern_id, CaseSchema().dump, note=_noted)
 
@@ -44,6 +45,7 @@ def show_case(concern_id: str) -> Response:
 @routes.get("/meetings")
 def list_meetings() -> Response:
     """Meetings by id: ``?body=``, ``?lead_employer=``, ``?host=``, ``?year=``, ``?verdict=`` (one of VERDICTS)."""
+    takes("body", "lead_employer", "host", "year", "verdict")
     one_of("verdict", VERDICTS)
     wanted = select(Meeting)
     if given := request.args.get("year"):

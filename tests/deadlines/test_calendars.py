@@ -461,6 +461,15 @@ def test_the_command_issues_lists_and_revokes(worker: Worker, client: FlaskClien
     assert read(client, issued_now).status_code == 410
 
 
+def test_the_command_gives_the_whole_address_where_the_public_one_is_set(
+    worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIPARTITE_DATA", str(tmp_path))
+    monkeypatch.setenv("TRIPARTITE_PUBLIC_URL", "https://tripartite.example.org/")
+    made = CliRunner().invoke(main, ["calendar", "issue", "--host", "RXN"])
+    assert "shown this once: https://tripartite.example.org/deadlines/calendar.ics?token=" in made.stdout, made.output
+
+
 @pytest.mark.parametrize("arguments", [["issue"], ["issue", "--host", "RXN", "--person", "t1"], ["issue", "--host", "X"], ["revoke", "x"]])
 def test_the_command_refuses_in_a_sentence(worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
     monkeypatch.setenv("TRIPARTITE_DATA", str(tmp_path))

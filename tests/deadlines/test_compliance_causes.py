@@ -179,7 +179,7 @@ def test_news_that_came_late_is_a_link_of_its_own() -> None:
     story.hear(a_placement(), day=WEEK_5)
     found = a_table([story], worst_measure=ROSTER).worst.to_json(AFTER)[0]
     assert found["chain"][0]["heard_on"] == WEEK_5.isoformat()
-    assert f"the news that the placement was first heard of, needed by {WEEK_12}, was heard on {WEEK_5}, 49 days late" in found["says"]
+    assert f"the news (the placement was first heard of), needed by {WEEK_12}, came on {WEEK_5}, 49 days late" in found["says"]
 
 
 def test_the_ten_worst_are_named_the_longest_late_first_and_always_in_the_same_order() -> None:

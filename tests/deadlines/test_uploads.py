@@ -121,7 +121,12 @@ def test_however_the_file_is_written_it_says_the_same() -> None:
 
 
 def test_bodies_beside_the_placement_need_no_posts_and_may_be_codes_or_names() -> None:
-    for training, employing in ((PRESTON, MERSEY), ("rxn", "RBN"), (PRESTON.upper(), MERSEY.replace(" and ", "  and "))):
+    for training, employing in (
+        (PRESTON, MERSEY),
+        ("rxn", "RBN"),
+        (PRESTON.upper(), MERSEY.replace(" and ", "  and ")),
+        (f"{PRESTON} (RXN)", f"{MERSEY}(rbn)"),
+    ):
         raw = written({"Training body": training, "Employing body*": employing, "National Post Number*": "not among the posts"})
         found = said(raw, with_posts=False)
         assert (found.host, found.lead_employer) == ("RXN", "RBN")
@@ -199,11 +204,12 @@ def test_a_row_that_stands_twice_counts_once_and_one_that_says_otherwise_is_refu
         ("WTE*", "100", "is no share of full time"),
         ("Placement Type*", "In psot", "did you mean “in-post”"),
         ("Placement Status*", "FUTUR", "did you mean “future”"),
-        ("National Post Number*", "NWN/?/001", "is not among the posts"),
+        ("National Post Number*", "NWN/?/001", "is not among the posts that can be used"),
         ("Grade*", "", "the cell is empty"),
         ("Site*", "a\x00b", "the value cannot be used"),
         ("Specialty1*", "x" * 501, "the value cannot be used"),
-        ("Training body*", "Lancashire Teaching Hospital NHS Foundation Trust", "did you mean “lancashire teaching hospitals"),
+        ("Training body*", "Lancashire Teaching Hospital NHS Foundation Trust", "did you mean “Lancashire Teaching Hospitals"),
+        ("Employing body*", f"{PRESTON} (RBN)", "is not known"),
     ],
 )
 def test_what_is_wrong_is_said_of_its_cell_with_what_would_be_right(column: str, value: str, words: str) -> None:

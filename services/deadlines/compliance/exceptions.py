@@ -103,6 +103,6 @@ def _became(link: Link, as_at: date) -> str:
     late = link.late_by(as_at)
     days = f"{late} day{'' if late == 1 else 's'} late"
     if link.heard_on:
-        return f"the news that {link.because}, needed by {link.due}, was heard on {link.heard_on}, {days}"
+        return f"the news ({link.because}), needed by {link.due}, came on {link.heard_on}, {days}"
     due = f"the {MEASURES[DUTIES[link.duty, link.recipient]].says}, due from {OWNERS[link.owner]} on {link.due},"
     return f"{due} was issued on {link.issued_on}, {days}" if link.issued_on else f"{due} was not issued by {as_at}, {days}"
