@@ -64,7 +64,7 @@ class News:
     :param facts: what the policy is told beside the event.
     :param topic: parts several strands of news about one subject, each with its own last word.
     :param placement: the placement as it now is, if the news is about one; ``before`` as it was last told.
-    :param edited: somebody is at work on it, and may not be done yet.
+    :param unsettled: what changes it may be on its way: another edit, or evidence in the same load.
     """
 
     kind: str
@@ -76,7 +76,7 @@ class News:
     topic: str = ""
     placement: Placement | None = None
     before: Placement | None = None
-    edited: bool = False
+    unsettled: bool = False
 
 
 class Contacts:
@@ -123,7 +123,7 @@ def placement_updated(was: Placement | None, event: PlacementUpdated, contacts: 
         _placement_news("placement-notice", now, moved, contacts),
         _placement_news("placement-change", now, stayed, contacts, changes=different),
     ]
-    return [replace(news, before=was, edited=True) for news in said if news.parties]
+    return [replace(news, before=was, unsettled=True) for news in said if news.parties]
 
 
 def placement_withdrawn(was: Placement | None, event: PlacementWithdrawn, contacts: Contacts) -> list[News]:
@@ -182,6 +182,7 @@ def deadline_news(kind: str, event: DeadlineEvent, contacts: Contacts) -> News:
         },
         content=event.due,
         facts={"duty": event.duty, "owner": event.owner},
+        unsettled=True,
     )
 
 
@@ -305,7 +306,7 @@ def alerts_of(
         if said is not None:
             number = 1 + max((alert.telling for alert in thread), default=0)
             alert = address(_alert(said, _same_telling(said, news, telling, day), party, number, now), contacts)
-            wait = joined_until(now) if said.edited else now
+            wait = joined_until(now) if said.unsettled else now
             timed(alert, contacts.preferences.get(alert.recipient_id), now, paced=contacts.paced, not_before=wait)
             edits.keep_time(alert, instead_of, now)
             added.append((alert, said))

@@ -115,7 +115,7 @@ def number(name: str, day: date) -> int:
 
 
 def joined_until(now: datetime) -> datetime:
-    """Until when a change of a placement waits for further edits."""
+    """Until when news waits for what may still change it."""
     return now + timedelta(minutes=number("joined-within-minutes", today(now)))
 
 

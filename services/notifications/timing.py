@@ -13,11 +13,14 @@ from services.notifications.pace import QUIETED, Manner, after_quiet, chosen, go
 from services.notifications.wording import long_day, words
 from shared.worker import today
 
+UNSETTLED = ("placement-change", "deadline-approaching", "deadline-missed")
+"""Kinds that wait a while for what may be on its way: further edits, or evidence that comes in the same load."""
+
 
 def timed(alert: Alert, preference: Preference | None, now: datetime, *, paced: bool, not_before: datetime | None = None) -> Alert:
     """Say when a new alert leaves, whether it waits for a digest, and whether somebody must say that it was seen.
 
-    :param not_before: until then it waits for further edits.
+    :param not_before: until then it waits for what may be on its way.
     """
     manner = _manner(alert, preference, now)
     alert.wants_acknowledgement = manner.acknowledged
@@ -37,7 +40,7 @@ def retimed(alert: Alert, preference: Preference | None, now: datetime, *, paced
         return
     manner = _manner(alert, preference, now)
     alert.pace = pace_of(manner, alert.channel)
-    joined = joined_until(alert.created_at) if alert.kind == "placement-change" else now
+    joined = joined_until(alert.created_at) if alert.kind in UNSETTLED else now
     alert.due_at = goes_at(manner, alert.channel, habits_of(preference, today(now)), max(now, joined))
     if manner.off:
         alert.status, alert.reason = "withdrawn", f"The reader has switched off alerts of the kind {words(alert.kind)}."

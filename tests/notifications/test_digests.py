@@ -305,9 +305,18 @@ def test_several_workers_gather_and_send_each_digest_once(tmp_path: Path, databa
 # ---- acknowledgement and escalation ------------------------------------------------------------------------------
 
 
+def test_evidence_that_comes_in_the_same_load_spares_its_owner_the_reproach(house: House) -> None:
+    house.hear(MISSED)
+    house.live(minutes=59)
+    house.hear(DeadlineMet(**DEADLINE, issued_on=date(2027, 6, 9), days_late=0))
+    house.live(days=2)
+    assert {alert.status for alert in house.alerts(kind="deadline-missed")} == {"withdrawn"}
+    assert house.mails() == []
+
+
 def test_nobody_acknowledged_so_the_second_contact_is_told_once(house: House) -> None:
     house.hear(MISSED)
-    house.live()
+    house.live(hours=1)
     [missed] = house.alerts(kind="deadline-missed", recipient_id="schedules")
     assert missed.look_at is not None
     assert missed.look_at.astimezone(LONDON) == datetime(2027, 5, 11, tzinfo=LONDON), "Thursday, Friday and Monday are over"
@@ -330,7 +339,7 @@ def test_nobody_acknowledged_so_the_second_contact_is_told_once(house: House) ->
 @pytest.mark.parametrize("receipt", ["delivered", "permanent-failure"])
 def test_a_receipt_gives_nobody_more_time_and_what_came_back_is_escalated_too(house: House, receipt: str) -> None:
     house.hear(MISSED)
-    house.live()
+    house.live(hours=1)
     [missed] = house.alerts(kind="deadline-missed", recipient_id="schedules")
     house.clock.now += timedelta(days=2)
     house.take_receipt(missed, receipt)
@@ -341,7 +350,7 @@ def test_a_receipt_gives_nobody_more_time_and_what_came_back_is_escalated_too(ho
 
 def test_what_was_met_meanwhile_is_not_escalated(house: House) -> None:
     house.hear(MISSED)
-    house.live()
+    house.live(hours=1)
     house.hear(DeadlineMet(**DEADLINE, issued_on=date(2027, 6, 10), days_late=1))
     house.live(days=10)
     assert house.alerts(kind="escalation") == []
@@ -349,7 +358,7 @@ def test_what_was_met_meanwhile_is_not_escalated(house: House) -> None:
 
 def test_without_a_second_contact_that_is_said_and_is_no_error(house: House) -> None:
     house.hear(a_recipient("schedules", **{**vars_of(SCHEDULES), "escalates_to": ""}), MISSED)
-    house.live()
+    house.live(hours=1)
     house.live(days=10)
     [missed] = house.alerts(kind="deadline-missed", recipient_id="schedules")
     assert missed.escalation == "nobody to tell: the contact schedules has no second contact; name one (escalates_to)"

@@ -146,10 +146,10 @@ def test_a_trainee_is_told_at_once_and_a_host_the_next_morning(house: House) -> 
     assert (host.pace, host.due_at.astimezone(LONDON)) == ("daily", in_england(2027, 5, 6, 8))
 
 
-def test_what_is_late_by_the_readers_own_fault_goes_at_once_in_the_night_as_well(house: House) -> None:
+def test_what_is_late_by_the_readers_own_fault_goes_in_the_night_as_well_once_no_evidence_has_come(house: House) -> None:
     house.wind(hours=13)
     added = house.hear(DeadlineMissed(**DEADLINE, caused_by="host"))
-    assert to("host-RXN-work-schedules", added).due_at == house.now
+    assert to("host-RXN-work-schedules", added).due_at == house.now + timedelta(hours=1)
     other = to("lead-employer-RBN-work-schedules", added)
     assert (other.pace, other.due_at.astimezone(LONDON)) == ("immediate", in_england(2027, 5, 6, 7))
 
