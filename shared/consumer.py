@@ -22,7 +22,7 @@ from shared import inbox, outbox
 from shared.bus import Subscriber, Taken
 from shared.crashpoints import crashpoint
 from shared.database import is_outage, transaction
-from shared.errors import MalformedEvent, UnknownEventType
+from shared.errors import MalformedEvent, Refused, UnknownEventType
 from shared.wire import Message, read_delivery, source_of
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ class Consumer:
         except Exception as error:
             if is_outage(error):
                 raise
-            self.take_in([Unusable(taken.body, f"the handler failed: {error!r}")], now)
+            said = f"{error}" if isinstance(error, Refused) else f"the handler failed: {error!r}"  # what was refused says so itself
+            self.take_in([Unusable(taken.body, said)], now)
         crashpoint("consumer.alone.unacknowledged")
 
     def _read(self, taken: Taken) -> "Message | Unusable | None":
