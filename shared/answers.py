@@ -16,7 +16,7 @@ from flask import Response, current_app, request
 from sqlalchemy import Select, Text
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
-from shared.database import Base, UtcDateTime, transaction
+from shared.database import Base, UtcDateTime, hold, transaction
 from shared.errors import ChangedMeanwhile, IdempotencyConflict, NotSaidWhich, Refused
 from shared.policies.policy import Policy
 from shared.rules import Decision
@@ -122,6 +122,7 @@ def once(make: Callable[[Session], tuple[str, int, str]], now: datetime) -> Resp
     key = request.headers.get("Idempotency-Key")
     asked = hashlib.sha256(f"{request.full_path}\n".encode() + request.get_data()).hexdigest()
     with transaction(running().worker.engine) as session:
+        hold(session, [f"the idempotency key {key}"] if key else [])  # who sends the same at once waits, and gets the first answer
         before = session.get(IdempotencyRow, key) if key else None
         if before is not None and before.request != asked:
             raise IdempotencyConflict(f"The Idempotency-Key {key} was used with another request; use a new key.")

@@ -87,12 +87,20 @@ def create_service(
     policies = ready_policies(name)
     load_references(name)
     app.extensions["tripartite"] = Running(worker, policies, tells or (lambda *_: ()))
+    app.before_request(_see_to_what_is_asked)
     api = _Api(app)
     for blueprint in (_common_routes(), *blueprints):
         api.register_blueprint(blueprint, url_prefix=f"/{name}")
     for error in (Refused, DecisionError, Exception):
         app.register_error_handler(error, failed)
     return app
+
+
+def _see_to_what_is_asked() -> None:
+    """No text with a NUL is looked for: PostgreSQL knows no such text, and would take the question for an error of ours."""
+    problems = {pointed(name): "must not hold the character NUL." for name, value in request.args.items(multi=True) if "\0" in name + value}
+    if problems or "\0" in request.path:
+        raise Refused("Nothing here is called so; NUL is no character of a name.", problems)
 
 
 class _Api(Api):
