@@ -11,7 +11,7 @@ The states of an alert::
        |-> withdrawn                                                      it is no longer true, or its reader has switched it off
        |-> gathered -> sent | failed | kept | bounced                     it stands in a digest, and fares as that does
 
-``failed`` for want of a contact or an address becomes ``pending`` when a RecipientUpdated brings it.
+``failed`` for want of a contact or an address, or refused at one, becomes ``pending`` when a RecipientUpdated brings another.
 """
 
 from datetime import date, datetime

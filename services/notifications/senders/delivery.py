@@ -19,6 +19,7 @@ from sqlalchemy import ColumnElement, func, select, update
 
 from services.notifications import senders
 from services.notifications.acknowledging import with_link
+from services.notifications.calling_back import OVER
 from services.notifications.consumers import failed
 from services.notifications.digests import with_members
 from services.notifications.escalation import watched
@@ -114,6 +115,9 @@ def _word(alert: Alert) -> None:
 def _sort_out(alert: Alert, worker: Worker, sender: "senders.Sender | None") -> None:
     """What has no sender fails; what may not leave is kept, for good: sending that is switched on later sets off no surge."""
     if alert.status != "pending":
+        return
+    if OVER in alert.values:
+        alert.status, alert.reason = "withdrawn", alert.values[OVER]
         return
     if sender is None:
         alert.status, alert.reason = "failed", f"There is no sender for {alert.channel}."
