@@ -148,7 +148,7 @@ def listed(
     :param show: gives a row as it is shown, or None to leave it out; a page may so hold fewer than it could.
     :param note: what is to be read or written of the rows that are shown, in the same transaction.
     """
-    limit, cursor = _limit(), request.args.get("before" if highest_first else "after")
+    limit, cursor = _limit(), asked("before" if highest_first else "after")
     if cursor:
         wanted = wanted.where(key < cursor if highest_first else key > cursor)
     with transaction(running().worker.engine) as session:
@@ -169,9 +169,20 @@ def _limit() -> int:
 def narrowed(wanted: Select[Any], **columns: InstrumentedAttribute[Any]) -> Select[Any]:
     """The query, held to the columns that the caller gave a value for: ``?host=RXN`` for ``host=Deadline.host``."""
     for name, column in columns.items():
-        if request.args.get(name):
-            wanted = wanted.where(column == request.args[name])
+        if value := asked(name):
+            wanted = wanted.where(column == value)
     return wanted
+
+
+def asked(name: str) -> str:
+    """A query parameter that something is looked for by; empty if it was not given.
+
+    :raises Refused: it holds a NUL, which no text in PostgreSQL does.
+    """
+    value = request.args.get(name, "")
+    if "\0" in value:
+        raise Refused("The list cannot be made.", {name: "must not hold the character NUL."})
+    return value
 
 
 def one_of(name: str, allowed: Collection[str]) -> None:

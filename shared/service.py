@@ -87,7 +87,7 @@ def create_service(
     policies = ready_policies(name)
     load_references(name)
     app.extensions["tripartite"] = Running(worker, policies, tells or (lambda *_: ()))
-    app.before_request(_see_to_what_is_asked)
+    app.before_request(_see_to_the_path)
     api = _Api(app)
     for blueprint in (_common_routes(), *blueprints):
         api.register_blueprint(blueprint, url_prefix=f"/{name}")
@@ -96,11 +96,10 @@ def create_service(
     return app
 
 
-def _see_to_what_is_asked() -> None:
-    """No text with a NUL is looked for: PostgreSQL knows no such text, and would take the question for an error of ours."""
-    problems = {pointed(name): "must not hold the character NUL." for name, value in request.args.items(multi=True) if "\0" in name + value}
-    if problems or "\0" in request.path:
-        raise Refused("Nothing here is called so; NUL is no character of a name.", problems)
+def _see_to_the_path() -> None:
+    """Nothing is called by a name with a NUL: PostgreSQL knows no such text, and would take the question for an error of ours."""
+    if "\0" in request.path:
+        raise UnknownResource("Nothing here is called so; NUL is no character of a name.")
 
 
 class _Api(Api):

@@ -24,7 +24,7 @@ from services.notifications.letters import MARK, again
 from services.notifications.models import Alert, Channel, InboxMessage, Status
 from services.notifications.schemas import AlertSchema, ChannelSchema, InboxMessageSchema, SentAlertSchema
 from services.notifications.senders.states import review
-from shared.answers import answer, listed, narrowed, once, one_of, running, sent_json
+from shared.answers import answer, asked, listed, narrowed, once, one_of, running, sent_json
 from shared.database import transaction
 from shared.errors import NotAllowed, NotAsThingsStand, Refused, UnknownResource
 from shared.problems import problem
@@ -169,7 +169,7 @@ def _page(row: Alert) -> Response:
 @routes.get("/inbox")
 def show_inbox() -> Response:
     """The in-app inbox of ``?recipient=``, by alert key: ``?limit=``, ``?after=`` a key."""
-    recipient = request.args.get("recipient")
+    recipient = asked("recipient")
     if not recipient:
         raise Refused("The inbox cannot be shown.", {"recipient": "is missing: whose inbox?"})
     wanted = select(InboxMessage).where(InboxMessage.recipient_id == recipient)
