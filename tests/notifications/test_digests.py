@@ -344,6 +344,18 @@ def test_a_notice_in_hand_never_leaves_after_the_cancellation(house: House) -> N
     assert found == {"placement-notice": "withdrawn", "placement-cancelled": "sent"}
 
 
+def test_a_digest_that_has_not_left_says_nothing_that_is_over_by_then(house: House) -> None:
+    house.hear(*arrivals(3))
+    gather(house.worker, house.clock() + timedelta(days=1))
+    house.hear(PlacementWithdrawn(placement_id="p01", reason="The post was closed"))
+    house.live(days=1)
+    [first, second] = sorted(house.alerts(kind="digest"), key=lambda digest: digest.values["count"])
+    assert (first.status, first.values["count"], second.status, second.values["count"]) == ("sent", 2, "withdrawn", 3)
+    notices = {alert.regarding: (alert.status, alert.digest) for alert in house.alerts(kind="placement-notice", recipient_id="host")}
+    sent = ("sent", first.alert_key)
+    assert notices == {"p00": sent, "p01": ("withdrawn", ""), "p02": sent}
+
+
 def test_who_was_told_by_mail_and_now_has_a_webhook_alone_hears_of_the_end(house: House) -> None:
     [placement] = arrivals(1)
     house.hear(placement)
