@@ -16,7 +16,7 @@ from flask import Response, current_app, request
 from sqlalchemy import Select, Text
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
-from shared.database import Base, UtcDateTime, transaction
+from shared.database import Base, UtcDateTime, hold, transaction
 from shared.errors import ChangedMeanwhile, IdempotencyConflict, NotSaidWhich, Refused
 from shared.policies.policy import Policy
 from shared.policies.reading import suggest
@@ -126,6 +126,7 @@ def once(make: Callable[[Session], tuple[str, int, str]], now: datetime) -> Resp
     key = request.headers.get("Idempotency-Key")
     asked = hashlib.sha256(f"{request.full_path}\n".encode() + request.get_data()).hexdigest()
     with transaction(running().worker.engine) as session:
+        hold(session, [f"the idempotency key {key}"] if key else [])  # who sends the same at once waits, and gets the first answer
         before = session.get(IdempotencyRow, key) if key else None
         if before is not None and before.request != asked:
             raise IdempotencyConflict(f"The Idempotency-Key {key} was used with another request; use a new key.")
@@ -151,7 +152,7 @@ def listed(
     :param show: gives a row as it is shown, or None to leave it out; a page may so hold fewer than it could.
     :param note: what is to be read or written of the rows that are shown, in the same transaction.
     """
-    limit, cursor = _limit(), request.args.get("before" if highest_first else "after")
+    limit, cursor = _limit(), asked("before" if highest_first else "after")
     if cursor:
         wanted = wanted.where(key < cursor if highest_first else key > cursor)
     with transaction(running().worker.engine) as session:
@@ -172,8 +173,8 @@ def _limit() -> int:
 def narrowed(wanted: Select[Any], **columns: InstrumentedAttribute[Any]) -> Select[Any]:
     """The query, held to the columns that the caller gave a value for: ``?host=RXN`` for ``host=Deadline.host``."""
     for name, column in columns.items():
-        if request.args.get(name):
-            wanted = wanted.where(column == request.args[name])
+        if value := asked(name):
+            wanted = wanted.where(column == value)
     return wanted
 
 
@@ -185,6 +186,17 @@ def takes(*names: str) -> None:
     }
     if problems:
         raise Refused("The list cannot be made.", problems)
+
+
+def asked(name: str) -> str:
+    """A query parameter that something is looked for by; empty if it was not given.
+
+    :raises Refused: it holds a NUL, which no text in PostgreSQL does.
+    """
+    value = request.args.get(name, "")
+    if "\0" in value:
+        raise Refused("The list cannot be made.", {name: "must not hold the character NUL."})
+    return value
 
 
 def one_of(name: str, allowed: Collection[str]) -> None:

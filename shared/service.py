@@ -87,12 +87,19 @@ def create_service(
     policies = ready_policies(name)
     load_references(name)
     app.extensions["tripartite"] = Running(worker, policies, tells or (lambda *_: ()))
+    app.before_request(_see_to_the_path)
     api = _Api(app)
     for blueprint in (_common_routes(), *blueprints):
         api.register_blueprint(blueprint, url_prefix=f"/{name}")
     for error in (Refused, DecisionError, Exception):
         app.register_error_handler(error, failed)
     return app
+
+
+def _see_to_the_path() -> None:
+    """Nothing is called by a name with a NUL: PostgreSQL knows no such text, and would take the question for an error of ours."""
+    if "\0" in request.path:
+        raise UnknownResource("Nothing here is called so; NUL is no character of a name.")
 
 
 class _Api(Api):

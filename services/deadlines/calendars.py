@@ -95,6 +95,8 @@ def _known(session: Session, reader: Reader) -> None:
         raise Refused("The person cannot be known by that.", {"person": f"must be an id of at most {LONGEST_PERSON} plain characters."})
     if not reader.host or reader.host in names_by_code():
         return
+    if not reader.host.isprintable():
+        raise Refused("There is no such host.", {"host": "must be an ODS code, in plain characters."})
     if session.scalar(select(Placement.placement_id).where(Placement.host == reader.host).limit(1)) is None:
         problem = f"“{reader.host}” is no ODS code in shared/organisations.yaml{suggest(reader.host.upper(), names_by_code())}."
         raise Refused("There is no such host.", {"host": f"{problem} No placement was heard of there either."})

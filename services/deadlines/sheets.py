@@ -23,6 +23,10 @@ NOT_CSV = {
 }
 
 
+MOST_COLUMNS = 1_000
+"""Far more than any such sheet has; to look for what is meant among a million takes minutes."""
+
+
 class Column(NamedTuple):
     """A column that is known. ``needed`` ones must be there; ``also`` are other names of it."""
 
@@ -94,7 +98,7 @@ def open_sheet(raw: BinaryIO, columns: Sequence[Column], what: str) -> Sheet:
     """Read the header of a file.
 
     :param what: what the file is of, for messages: ``placements``.
-    :raises Refused: it is not CSV, a needed column is missing, or one stands there twice; all of them named.
+    :raises Refused: it is not CSV, is far too wide, a needed column is missing, or one stands there twice; all of them named.
     """
     lines = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw)  # type: ignore[type-var]  # it reads, and needs no more
     start = lines.peek(4)[:4]
@@ -108,6 +112,8 @@ def open_sheet(raw: BinaryIO, columns: Sequence[Column], what: str) -> Sheet:
         header = [cell.encode(errors="replace").decode().strip() for cell in cells]
         if any(header):
             break
+    if len(header) > MOST_COLUMNS:
+        raise Refused(f"This is not a file of {what}: its header has {len(header):,} cells; such a file has at most {MOST_COLUMNS}.")
     known = {_key(name): column.name for column in columns for name in (column.name, *column.also)}
     places = [known.get(_key(cell)) for cell in header]
     _check_header(header, places, columns, known, what)

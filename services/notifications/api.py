@@ -24,7 +24,7 @@ from services.notifications.letters import MARK, again
 from services.notifications.models import Alert, Channel, InboxMessage, Status
 from services.notifications.schemas import AlertSchema, ChannelSchema, InboxMessageSchema, SentAlertSchema
 from services.notifications.senders.states import review
-from shared.answers import answer, listed, narrowed, once, one_of, running, sent_json, takes
+from shared.answers import answer, asked, listed, narrowed, once, one_of, running, sent_json, takes
 from shared.database import transaction
 from shared.errors import NotAllowed, NotAsThingsStand, Refused, UnknownResource
 from shared.problems import problem
@@ -136,9 +136,13 @@ def _seen_by_link(session: Session, alert_key: str, token: str) -> Alert:
 def _who_acknowledges() -> str:
     body = sent_json()
     by = body.get("by") if isinstance(body, dict) else None
-    if not isinstance(by, str) or not by.strip() or len(by) > MOST_LETTERS or not by.isprintable():
+    if not _names_somebody(by):
         raise Refused("Nothing was acknowledged.", {"by": f"must say who has seen it, in at most {MOST_LETTERS} letters."})
-    return by.strip()
+    return str(by).strip()
+
+
+def _names_somebody(by: object) -> bool:
+    return isinstance(by, str) and bool(by.strip()) and len(by) <= MOST_LETTERS and by.isprintable()
 
 
 def _acknowledged(row: Alert) -> dict[str, Any]:
@@ -168,7 +172,7 @@ def _page(row: Alert) -> Response:
 def show_inbox() -> Response:
     """The in-app inbox of ``?recipient=``, by alert key: ``?limit=``, ``?after=`` a key."""
     takes("recipient")
-    recipient = request.args.get("recipient")
+    recipient = asked("recipient")
     if not recipient:
         raise Refused("The inbox cannot be shown.", {"recipient": "is missing: whose inbox?"})
     wanted = select(InboxMessage).where(InboxMessage.recipient_id == recipient)
@@ -193,7 +197,7 @@ def review_alert(alert_key: str) -> Response:
         raise Refused('Send a JSON object such as {"sent": false, "by": "Ada Quillfeather"}.')
     sent, by = found.get("sent"), found.get("by")
     problems = {} if isinstance(sent, bool) else {"sent": "must be true (it has left) or false (it has not, and goes out again)."}
-    problems |= {} if isinstance(by, str) and 0 < len(by.strip()) <= 200 else {"by": "must name who found out, in at most 200 characters."}
+    problems |= {} if _names_somebody(by) else {"by": f"must name who found out, in at most {MOST_LETTERS} plain letters."}
     problems |= {str(name): "is not taken here." for name in found.keys() - {"sent", "by"}}
     if problems:
         raise Refused("The review cannot be used.", problems)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from services.notifications import decisions, mending
+from services.notifications import calling_back, decisions, mending
 from services.notifications.decisions import Contacts, News
 from services.notifications.milestones import milestone_news
 from services.notifications.models import MATERIAL, Alert, Placement, Preference, Recipient, placement_of
@@ -120,6 +120,7 @@ def _waiting(session: Session, heard: Sequence[RecipientUpdated]) -> list[Alert]
     if not heard:
         return []
     theirs = or_(
+        Alert.recipient_id.in_({event.recipient_id for event in heard}),
         Alert.person.in_({event.recipient_id for event in heard}),
         and_(Alert.person == "", Alert.role.in_({event.role for event in heard})),
     )
@@ -167,6 +168,9 @@ def recipient_updated(known: Known, message: Message, now: datetime) -> Iterable
     row.changed_by, row.changed_at = message.source, message.time
     known.waiting += (again := [mending.sent_again(alert, row, now) for alert in known.waiting if mending.came_back(alert, row)])
     waits = [alert for alert in known.waiting if decisions.waits_for(alert, row)]
+    for alert in waits:
+        if mending.was_refused_elsewhere(alert, row):
+            mending.tried_anew(alert)
     before = [(alert.status, alert.reason, alert.recipient_id) for alert in waits]
     for alert in waits:
         _readdress(known, alert, now)
@@ -191,9 +195,9 @@ def deadline_changed(known: Known, message: Message, now: datetime) -> Iterable[
     event = message.data
     assert isinstance(event, DeadlineEvent)
     for alert in known.alerts.get(event.deadline_id, []):
-        if decisions.outdated(alert, event):
-            alert.status, alert.reason = "withdrawn", f"{event.type} was heard before this could be sent."
-        elif alert.look_at is not None and decisions.moot(alert, event):
+        if calling_back.outdated(alert, event):
+            calling_back.call_back(alert, f"{event.type} was heard before this could be sent.")
+        elif alert.look_at is not None and calling_back.moot(alert, event):
             alert.look_at, alert.escalation = None, f"not needed: {event.type} was heard"
     return []
 
@@ -218,8 +222,8 @@ def milestone_changed(known: Known, message: Message, now: datetime) -> Iterable
     event = message.data
     assert isinstance(event, MilestoneEvent)
     for alert in known.alerts.get(event.milestone_id, []):
-        if decisions.outdated(alert, event):
-            alert.status, alert.reason = "withdrawn", f"{event.type} was heard before this could be sent."
+        if calling_back.outdated(alert, event):
+            calling_back.call_back(alert, f"{event.type} was heard before this could be sent.")
     return []
 
 

@@ -5,9 +5,9 @@ Read from the top:
 1. :class:`News`, what there is to say, from each event (:func:`placement_updated` … :func:`post_move_decided`);
 2. :func:`who_is_told`, what the policy says of it;
 3. :func:`alerts_of`, one alert for each party and channel, unless the last thing this party heard was just that;
-4. :class:`Contacts` and :func:`address`, who that party is by what is known now; :func:`outdated`, what need no longer be said.
+4. :class:`Contacts` and :func:`address`, who that party is by what is known now.
 
-When an alert leaves is said by timing.py, and how edits of a placement are joined by edits.py.
+When an alert leaves is said by timing.py, how edits of a placement are joined by edits.py, what need no longer be said by calling_back.py.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,9 @@ from functools import lru_cache
 from typing import Any
 
 from services.notifications import edits
+from services.notifications.calling_back import hold_back
 from services.notifications.letters import newest
+from services.notifications.mending import address_of, was_refused_elsewhere
 from services.notifications.models import Alert, Placement, Preference, Recipient, placement_of
 from services.notifications.pace import joined_until
 from services.notifications.timing import timed
@@ -27,10 +29,6 @@ from shared.errors import TripartiteError
 from shared.events import (
     DeadlineEvent,
     DeadlineMissed,
-    DeadlineSet,
-    MilestoneEvent,
-    MilestoneMissed,
-    MilestoneSet,
     PlacementUpdated,
     PlacementWithdrawn,
     PostMoveDecided,
@@ -300,7 +298,10 @@ def alerts_of(
         said: News | None = news
         if contacts.paced and news.placement is not None:
             instead_of = edits.replaced(thread)
-            said = _still_to_say(news, thread, contacts)
+            said = _still_to_say(news, thread or _on_other_channels(news, telling, party, about), contacts)
+            if said is not None and said.kind == "placement-cancelled":
+                for alert in thread:
+                    hold_back(alert, "The placement was cancelled before this could be sent.")
         elif _was_last_told(news, thread):
             said = None
         if said is not None:
@@ -352,6 +353,13 @@ def _in_thread(alert: Alert, news: News, telling: Telling, party: Party) -> bool
     )
 
 
+def _on_other_channels(news: News, telling: Telling, party: Party, about: Sequence[Alert]) -> list[Alert]:
+    """What a party that hears of the end on a new channel was told on others; all other news is told there from the beginning."""
+    if news.kind != "placement-cancelled":
+        return []
+    return [alert for alert in about if _in_thread(alert, news, replace(telling, channel=alert.channel), party)]
+
+
 def _alert(news: News, telling: Telling, party: Party, number: int, now: datetime) -> Alert:
     content = fingerprint(news.kind, news.content)
     whom = (telling.role, party.organisation, party.person, telling.purpose, telling.channel)
@@ -387,11 +395,6 @@ def address(alert: Alert, contacts: Contacts) -> Alert:
     return alert
 
 
-def address_of(contact: Recipient, channel: str) -> str:
-    """Where a contact is reached on a channel; empty if it is not."""
-    return {"email": contact.email or "", "webhook": contact.webhook or ""}.get(channel, contact.recipient_id)
-
-
 def _to_mend(alert: Alert) -> str:
     if alert.recipient_id and alert.channel == "webhook":
         return f"The contact {alert.recipient_id} has no webhook any more; send recipient.updated with one."
@@ -407,20 +410,11 @@ def _to_mend(alert: Alert) -> str:
 
 
 def waits_for(alert: Alert, recipient: Recipient) -> bool:
-    """Whether an alert that has not left may be for this contact."""
-    if alert.role != recipient.role or not (alert.status == "pending" or (alert.status == "failed" and not alert.address)):
+    """Whether an alert that has not left may be for this contact, or was for it and may be another's now."""
+    if not (alert.status == "pending" or (alert.status == "failed" and not alert.address) or was_refused_elsewhere(alert, recipient)):
+        return False
+    if alert.recipient_id == recipient.recipient_id:
+        return True
+    if alert.role != recipient.role:
         return False
     return alert.person == recipient.recipient_id if alert.person else alert.organisation in ("", recipient.organisation)
-
-
-def outdated(alert: Alert, event: DeadlineEvent | MilestoneEvent) -> bool:
-    """Whether an alert need not be said any more: what it is about was met, withdrawn, missed after a reminder, or set to another day."""
-    return alert.status in ("pending", "failed", "bounced") and moot(alert, event)
-
-
-def moot(alert: Alert, event: DeadlineEvent | MilestoneEvent) -> bool:
-    """Whether an alert about a deadline or a milestone, sent or not, is over with this event."""
-    if isinstance(event, DeadlineSet | MilestoneSet):
-        return bool(alert.values.get("due_on") != event.due.isoformat())
-    missed = isinstance(event, DeadlineMissed | MilestoneMissed)
-    return not (missed and alert.kind in ("deadline-missed", "milestone-missed", "escalation"))

@@ -80,7 +80,7 @@ def _looked_at(session: Session, alert: Alert, now: datetime, config: Config) ->
     first = session.get(Recipient, alert.recipient_id)
     second = session.get(Recipient, first.escalates_to) if first and first.escalates_to else None
     if not unseen:
-        alert.escalation = "not needed: it was acknowledged, or is no longer true"
+        alert.escalation = "not needed: it was acknowledged, is no longer true, or stands in a mail that is looked at"
     elif first is None or second is None or second.recipient_id == first.recipient_id:
         alert.escalation = NO_SECOND.format(contact=alert.recipient_id)
     else:
@@ -110,13 +110,15 @@ def _unseen(session: Session, alert: Alert) -> list[Alert]:
 
 
 def _settles(other: Alert, alert: Alert) -> bool:
-    """Whether another alert to the same party shows that this one was seen, or is over."""
+    """Whether another alert to the same party shows that this one was seen, is looked after, or is over."""
     whom = ("regarding", "role", "organisation", "person", "topic")
     if any(getattr(other, name) != getattr(alert, name) for name in whom):
         return False
-    seen = other.content == alert.content and other.acknowledged_at is not None
+    same = other.content == alert.content
+    seen = same and other.acknowledged_at is not None
+    by_mail = same and (alert.channel, other.channel, other.status) == ("webhook", "email", "sent")  # the mail is looked at, for both
     over = other.kind == "placement-cancelled" and other.telling > alert.telling and other.status != "withdrawn"
-    return seen or over
+    return seen or by_mail or over
 
 
 def escalation_of(alert: Alert, unseen: Sequence[Alert], first: Recipient, second: Recipient, now: datetime) -> Alert:

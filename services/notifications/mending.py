@@ -1,4 +1,7 @@
-"""Alerts that came back from an address, and go out once more when the contact has another. Pure."""
+"""Alerts that came back from an address, or were refused there, and go out when the contact has another. Pure.
+
+What came back has left, so it goes as another alert; what was refused has not, and goes as itself.
+"""
 
 from datetime import datetime
 
@@ -6,6 +9,23 @@ from services.notifications.models import Alert, Recipient
 from shared.decisions import fingerprint
 
 CAME_BACK = "It did not arrive at the address that was known."
+
+
+def address_of(contact: Recipient, channel: str) -> str:
+    """Where a contact is reached on a channel; empty if it is not."""
+    return {"email": contact.email or "", "webhook": contact.webhook or ""}.get(channel, contact.recipient_id)
+
+
+def was_refused_elsewhere(alert: Alert, recipient: Recipient) -> bool:
+    """Whether an alert was refused for good at an address that this contact no longer has. A digest goes as a whole."""
+    ours = alert.status == "failed" and alert.recipient_id == recipient.recipient_id and not alert.digest
+    return ours and bool(alert.address) and address_of(recipient, alert.channel) not in ("", alert.address)
+
+
+def tried_anew(alert: Alert) -> None:
+    """Forget how often an alert was tried: what kept it is mended."""
+    alert.attempts, alert.tries = 0, 0
+    alert.begun_at = alert.tried_at = alert.not_before = None
 
 
 def came_back(alert: Alert, recipient: Recipient) -> bool:

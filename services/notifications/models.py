@@ -10,8 +10,9 @@ The states of an alert::
        |-> failed                                                         it cannot be worded, or there is nobody to send it to
        |-> withdrawn                                                      it is no longer true, or its reader has switched it off
        |-> gathered -> sent | failed | kept | bounced                     it stands in a digest, and fares as that does
+       |       |-> pending | withdrawn                                    the digest was taken apart: something in it was over
 
-``failed`` for want of a contact or an address becomes ``pending`` when a RecipientUpdated brings it.
+``failed`` for want of a contact or an address, or refused at one, becomes ``pending`` when a RecipientUpdated brings another.
 """
 
 from datetime import date, datetime

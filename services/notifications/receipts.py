@@ -15,6 +15,7 @@ from email.policy import default
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from services.notifications.letters import one_line
 from services.notifications.models import FAILURES, Alert
 from services.notifications.senders.states import left
 from shared.errors import Refused
@@ -25,6 +26,7 @@ DELIVERED = "delivered"
 NOT_KNOWN_TO_HAVE_LEFT = ("pending", "claimed", "unknown", "needs-review")
 DELAYED = "delayed"
 """RFC 3464: it is still being tried."""
+LONGEST_WORDS = 500
 REFERENCE = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 """The key of an alert, a SHA-256: other numbers in a Message-ID are somebody else's."""
 
@@ -86,7 +88,7 @@ def from_notify(sent: Any) -> Receipt:
     """
     if not isinstance(sent, Mapping):
         raise Refused("This is no delivery receipt of GOV.UK Notify.", {"": "must be an object."})
-    problems = {name: "must be text." for name in ("reference", "status") if not isinstance(sent.get(name), str)}
+    problems = {name: "must be plain text." for name in ("reference", "status") if not _is_plain(sent.get(name))}
     times = {name: _time(sent[name]) for name in ("completed_at", "sent_at", "created_at") if sent.get(name)}
     problems |= {name: "must be a time such as 2027-05-14T12:15:30.000000Z." for name, time in times.items() if time is None}
     if not times:
@@ -100,12 +102,23 @@ def from_notify(sent: Any) -> Receipt:
     return Receipt(sent["reference"], sent["status"], at, f"GOV.UK Notify says {sent['status']}.")
 
 
+def _is_plain(text: Any) -> bool:
+    return isinstance(text, str) and text.isprintable()
+
+
 def _time(text: Any) -> datetime | None:
     try:
-        found = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
+        return _in_utc(datetime.fromisoformat(text))
+    except (TypeError, ValueError, OverflowError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _in_utc(found: datetime) -> datetime:
+    """A time in UTC, which it is if it does not say otherwise.
+
+    :raises OverflowError: it lies beyond the years 1 to 9999 there.
+    """
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 # ---- bounces -----------------------------------------------------------------------------------------------------
@@ -125,8 +138,8 @@ def from_bounce(raw: bytes) -> Receipt:
     if not reference:
         raise Refused("This bounce is not about an alert.", {"": "must hold the headers of the alert, with its Message-ID."})
     action, code = status.get("action", "").lower(), status.get("status", "")
-    words = " ".join(status.get("diagnostic-code", "").split()) or f"{action} {code}".strip()
-    return Receipt(reference, _state(action, code), _moment(message, status), words[:500])
+    words = one_line(status.get("diagnostic-code", "")) or one_line(f"{action} {code}")
+    return Receipt(reference, _state(action, code), _moment(message, status), words[:LONGEST_WORDS])
 
 
 def _state(action: str, code: str) -> str:
@@ -157,8 +170,7 @@ def _moment(message: Message, status: Mapping[str, str]) -> datetime:
     """When the bounce was made."""
     for text in (str(message.get("Date", "")), status.get("last-attempt-date", ""), status.get("arrival-date", "")):
         try:
-            found = parsedate_to_datetime(text)
-        except (TypeError, ValueError):
+            return _in_utc(parsedate_to_datetime(text))
+        except (TypeError, ValueError, OverflowError):
             continue
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
     raise Refused("This bounce has no date.", {"Date": "must be there: receipts count only if they are newer than the last."})

@@ -4,6 +4,7 @@ import multiprocessing
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text
 
-from services.deadlines.app import SERVICE
+from services.deadlines.app import SERVICE, create_app
 from services.deadlines.clock import due_by
 from services.deadlines.consumers import Known
 from services.deadlines.decisions import deadline_waived
@@ -29,6 +30,8 @@ from tests.deadlines.arrangements import a_contract, a_meeting, told
 from tests.deadlines.striking import strike_until_quiet as striker
 from tests.helpers import Clock, a_document, a_message, a_placement, put, settle
 from tests.nodes import Database
+
+A_ROSTER = "p1/duty-roster-to-trainee/1"
 
 
 @pytest.fixture
@@ -112,6 +115,36 @@ def test_meetings_heard_by_two_workers_at_once_are_all_counted(config: Config, c
     assert said == {"milestone.set": 2, "milestone.met": 1}
     for worker in workers:
         worker.close()
+
+
+def test_a_waiver_that_is_sent_twice_at_once_under_one_key_is_given_once_and_answered_twice(config: Config, clock: Clock) -> None:
+    worker = Worker(SERVICE, config, clock)
+    worker.take_in([a_message(a_placement())], clock())
+    app, body = create_app(worker), {"waived_by": "Ida Marsh (invented)", "reason": "the ward is moving", "until": "2027-06-30"}
+    start = threading.Barrier(4)
+
+    def waive(_: int) -> tuple[int, bytes]:
+        start.wait(60)
+        answer = app.test_client().post(f"/deadlines/deadlines/{A_ROSTER}/waiver", json=body, headers={"Idempotency-Key": "one"})
+        return answer.status_code, answer.data
+
+    with ThreadPoolExecutor(4) as several:
+        answers = set(several.map(waive, range(4)))
+    assert [status for status, _ in answers] == [201]
+    assert len(app.test_client().get(f"/deadlines/deadlines/{A_ROSTER}").get_json()["waivers"]) == 1
+    worker.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("placements/%00", 404), ("deadlines/p1/%00", 404), ("deadlines?host=%00", 422), ("deadlines?after=%00", 422)],
+)
+def test_a_name_with_a_nul_is_refused_and_no_error_of_ours(config: Config, clock: Clock, path: str, status: int) -> None:
+    worker = Worker(SERVICE, config, clock)
+    client = create_app(worker).test_client()
+    assert client.get(f"/deadlines/{path}").status_code == status
+    assert client.post("/deadlines/calendars", json={"host": "RXN\x00"}).status_code == 422
+    worker.close()
 
 
 def take_in_one_by_one(worker: Worker, messages: Sequence[Message], clock: Clock) -> None:

@@ -276,6 +276,7 @@ def test_without_posts_and_bodies_the_file_is_refused_with_the_way_out() -> None
         ("Surname".encode("utf-16"), "UTF-16"),
         (written().replace(b",", b";"), "parted by commas"),
         (b"WTE,WTE*\n1,1\n", "more than once"),
+        (b"WTE" + b",column" * 200_000, "its header has 200,001 cells"),
         (written() + b'"never closed', "From row 3 on"),
         (written() + b'"a"b,c\r\n', "From row 3 on"),
     ],

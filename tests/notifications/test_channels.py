@@ -21,7 +21,20 @@ from shared.config import Config, read_config
 from shared.database import transaction
 from shared.errors import ChannelAway, InvalidSettings
 from shared.worker import Worker
-from tests.notifications.channels import ADDRESS, NOW, a_contact, a_sender, alerts, hear, later, let_time_pass, said, states, waiting
+from tests.notifications.channels import (
+    ADDRESS,
+    NOW,
+    a_contact,
+    a_route,
+    a_sender,
+    alerts,
+    hear,
+    later,
+    let_time_pass,
+    said,
+    states,
+    waiting,
+)
 from tests.providers import NotifyApi, SmtpServer, WebhookReceiver
 from tests.shared.test_tls import certify
 
@@ -463,6 +476,8 @@ def test_a_webhook_is_tried_for_a_day(by_webhook: Worker, receiver: WebhookRecei
         ("https://[::ffff:10.0.0.1]/x", "private network"),
         ("http://127.0.0.1:1/x", "private network"),
         ("https://host:port/x", "is no address"),
+        (f"https://{'a' * 64}.nhs.uk/x", "cannot be used (UnicodeError)"),
+        ("https://.nhs.uk/x", "cannot be used (UnicodeError)"),
     ],
 )
 def test_a_webhook_goes_to_the_public_internet_alone(tmp_path: Path, receiver: WebhookReceiver, hook: str, why: str) -> None:
@@ -473,7 +488,18 @@ def test_a_webhook_goes_to_the_public_internet_alone(tmp_path: Path, receiver: W
     worker.close()
 
 
-@pytest.mark.parametrize("address", ["100.64.0.1", "0.0.0.0", "224.0.1.1", "64:ff9b::a00:1", "2002:a00:1::", "fe80::1", "fd00::1"])
+def test_a_webhook_that_is_not_ascii_is_refused_and_holds_up_no_other(tmp_path: Path, receiver: WebhookReceiver) -> None:
+    worker = a_sender(tmp_path, receiver.settings)
+    waiting(worker, 1, None, f"{receiver.url}/é")
+    deliver(worker, NOW)
+    assert ("UnicodeEncodeError" in alerts(worker)[0].reason, states(worker)) == (True, ["failed"])
+    hear(worker, a_contact(None, receiver.hook), a_route(2), at=later(1))
+    deliver(worker, later(1))
+    assert states(worker) == ["sent", "sent"], "the one that was refused goes to the address that was mended"
+    worker.close()
+
+
+@pytest.mark.parametrize("address", ["100.64.0.1", "0.0.0.0", "224.0.1.1", "64:ff9b::a00:1", "2002:a00:1::", "fe80::1", "::7f00:1"])
 def test_addresses_that_are_not_public(address: str) -> None:
     from ipaddress import ip_address
 

@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from services.notifications.app import create_app
 from services.notifications.models import Alert
 from services.notifications.receipts import from_bounce
 from services.notifications.senders.delivery import deliver
+from shared.database import transaction
 from shared.errors import Refused
+from shared.outbox import OutboxRow
+from shared.wire import read_message
 from shared.worker import Worker
 from tests.notifications.channels import ADDRESS, NOW, a_contact, a_sender, alerts, hear, later, let_time_pass, said, states, waiting
 from tests.providers import NotifyApi, SmtpServer
@@ -140,6 +144,9 @@ def test_a_receipt_of_nothing_of_ours_has_no_effect(client: FlaskClient, api: No
         ({"status": 3}, "#/status"),
         ({"reference": None}, "#/reference"),
         ({"completed_at": "soon"}, "#/completed_at"),
+        ({"completed_at": "0001-01-01T00:00:00+23:59"}, "#/completed_at"),
+        ({"completed_at": "9999-12-31T23:59:59-23:59"}, "#/completed_at"),
+        ({"reference": "\x00"}, "#/reference"),
     ],
 )
 def test_what_is_no_receipt_is_refused_field_by_field(
@@ -220,6 +227,22 @@ def test_a_bounce_is_read_as_rfc_3464_has_it(
         assert "smtp; 550 5.1.1 <routes@example.net>: no such user" in alerts(worker)[0].reason
 
 
+@pytest.mark.parametrize("words", [b"550 \x00 no", b"550 \xe2\x80\xae no", b"550 \xff no", b"=?utf-8?q?550=00=0ano?="])
+def test_whatever_a_bounce_says_whoever_hears_of_it_can_read_it(worker: Worker, client: FlaskClient, sent: Alert, words: bytes) -> None:
+    raw = bounce(sent.alert_key).replace(b"550 5.1.1 <routes@example.net>:\r\n    no such user", words)
+    bearer = {"Authorization": f"Bearer {BOUNCES}", "Content-Type": "message/rfc822"}
+    assert client.post("/notifications/receipts/bounce", data=raw, headers=bearer).status_code == 200
+    assert alerts(worker)[0].reason.isprintable()
+    with transaction(worker.engine) as session:
+        for body in session.scalars(select(OutboxRow.body)):
+            read_message(body.encode())
+
+
+def test_a_bounce_of_a_day_that_no_calendar_has_is_of_its_next_best_time(client: FlaskClient, sent: Alert, worker: Worker) -> None:
+    raw = bounce(sent.alert_key).replace(b"Wed, 05 May 2027 10:00:00 +0000", b"Fri, 31 Dec 9999 23:59:59 -2359")
+    assert from_bounce(raw).at == NOW + timedelta(seconds=1)
+
+
 def test_a_bounce_of_something_else_is_refused() -> None:
     for raw in (b"", b"Subject: hello\r\n\r\nhello", bounce("not-ours"), bounce("0" * 32), bounce("0" * 65)):
         with pytest.raises(Refused):
@@ -261,7 +284,13 @@ def test_a_person_settles_what_nobody_else_can(doubtful: Worker, sent: bool, sta
 
 
 @pytest.mark.parametrize(
-    ("body", "pointer"), [({"by": "Ada"}, "#/sent"), ({"sent": True}, "#/by"), ({"sent": True, "by": "A", "x": 1}, "#/x")]
+    ("body", "pointer"),
+    [
+        ({"by": "Ada"}, "#/sent"),
+        ({"sent": True}, "#/by"),
+        ({"sent": True, "by": "A\x00"}, "#/by"),
+        ({"sent": True, "by": "A", "x": 1}, "#/x"),
+    ],
 )
 def test_a_review_that_says_too_little_is_refused(doubtful: Worker, body: dict[str, Any], pointer: str) -> None:
     answer = create_app(doubtful).test_client().post(f"/notifications/alerts/{alerts(doubtful)[0].alert_key}/review", json=body)

@@ -19,7 +19,8 @@ from services.notifications.gathering import gather
 from services.notifications.letters import render
 from services.notifications.models import Alert
 from services.notifications.senders import delivery
-from services.notifications.senders.outcomes import refused
+from services.notifications.senders.delivery import claim, mark
+from services.notifications.senders.outcomes import Outcome, later, refused
 from shared.bus.embedded import forget_embedded_queues
 from shared.config import Config
 from shared.database import migrate, open_database, transaction
@@ -302,6 +303,89 @@ def test_several_workers_gather_and_send_each_digest_once(tmp_path: Path, databa
     database.drop("gathering")
 
 
+# ---- what changes while an alert waits, or is in hand ---------------------------------------------------------------
+
+
+def test_a_contact_that_goes_to_another_organisation_gets_nothing_of_the_old_one(house: House) -> None:
+    house.hear(*arrivals(2), a_recipient("host", **{**vars_of(HOST), "organisation": "RBN"}))
+    house.live(days=1)
+    assert house.alerts(recipient_id="host") == []
+    waiting = house.alerts(kind="placement-notice", role="host")
+    assert [alert.reason for alert in waiting] == ["No host contact of RXN for placements is known; send recipient.updated for it."] * 2
+    house.hear(a_recipient("new", **{**vars_of(HOST), "email": "new@example.org"}))
+    house.live(days=1)
+    assert {alert.status for alert in house.alerts(kind="placement-notice", recipient_id="new")} == {"sent"}
+
+
+@pytest.mark.parametrize("failure", [refused("550 no such user"), later("451 not now")])
+def test_what_was_met_while_it_was_in_hand_does_not_leave_later(house: House, failure: Outcome) -> None:
+    house.hear(MISSED)
+    sender = senders.senders_of(house.worker)["email"]
+    claimed, _ = claim(house.worker, "email", sender, "token", house.clock())
+    house.hear(DeadlineMet(**DEADLINE, issued_on=date(2027, 6, 10), days_late=1))
+    mark(house.worker, sender, "token", {alert.alert_key: failure for alert in claimed}, house.clock())
+    house.hear(a_recipient("schedules", **{**vars_of(SCHEDULES), "email": "new@example.org"}))
+    house.live(days=1)
+    [alert] = house.alerts(kind="deadline-missed", recipient_id="schedules")
+    assert (alert.status, alert.reason) == ("withdrawn", "deadline.met was heard before this could be sent.")
+    assert house.mails() == []
+
+
+def test_a_notice_in_hand_never_leaves_after_the_cancellation(house: House) -> None:
+    [placement] = arrivals(1)
+    house.hear(placement)
+    gather(house.worker, house.clock() + timedelta(days=1))
+    sender = senders.senders_of(house.worker)["email"]
+    claimed, _ = claim(house.worker, "email", sender, "token", house.clock() + timedelta(days=1))
+    house.hear(PlacementWithdrawn(placement_id=placement.placement_id, reason="The post was closed"))
+    mark(house.worker, sender, "token", {alert.alert_key: later("451 not now") for alert in claimed}, house.clock())
+    house.live(days=1)
+    found = {alert.kind: alert.status for alert in house.alerts(recipient_id="host")}
+    assert found == {"placement-notice": "withdrawn", "placement-cancelled": "sent"}
+
+
+def test_a_digest_that_has_not_left_says_nothing_that_is_over_by_then(house: House) -> None:
+    house.hear(*arrivals(3))
+    gather(house.worker, house.clock() + timedelta(days=1))
+    house.hear(PlacementWithdrawn(placement_id="p01", reason="The post was closed"))
+    house.live(days=1)
+    [first, second] = sorted(house.alerts(kind="digest"), key=lambda digest: digest.values["count"])
+    assert (first.status, first.values["count"], second.status, second.values["count"]) == ("sent", 2, "withdrawn", 3)
+    notices = {alert.regarding: (alert.status, alert.digest) for alert in house.alerts(kind="placement-notice", recipient_id="host")}
+    sent = ("sent", first.alert_key)
+    assert notices == {"p00": sent, "p01": ("withdrawn", ""), "p02": sent}
+
+
+def test_who_was_told_by_mail_and_now_has_a_webhook_alone_hears_of_the_end(house: House) -> None:
+    [placement] = arrivals(1)
+    house.hear(placement)
+    house.live(days=1)
+    house.hear(a_recipient("host", **{**vars_of(HOST), "email": None, "webhook": "https://hooks.nhs.uk/x"}))
+    house.hear(PlacementWithdrawn(placement_id=placement.placement_id, reason="The post was closed"))
+    assert [alert.channel for alert in house.alerts(kind="placement-cancelled", recipient_id="host")] == ["webhook"]
+
+
+def test_what_was_refused_at_an_address_goes_to_the_one_that_takes_its_place(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once = delivery.send
+    monkeypatch.setattr(
+        delivery,
+        "send",
+        lambda worker, sender, token, alerts, now: mark(
+            worker, sender, token, {alert.alert_key: refused("550 no such user") for alert in alerts}, now
+        ),
+    )
+    house.hear(*arrivals(3), MISSED)
+    house.live(days=1)
+    [digest] = house.alerts(kind="digest")
+    assert digest.status == "failed"
+    monkeypatch.setattr(delivery, "send", at_once)
+    house.hear(a_recipient("host", **{**vars_of(HOST), "email": "new@example.org"}))
+    house.live(minutes=1)
+    assert [mail.count("<new@example.org>") for mail in house.mails()] == [1], "the digest as a whole, and no member of it"
+    assert {alert.status for alert in house.alerts(recipient_id="host")} == {"sent"}
+    assert {alert.status for alert in house.alerts(recipient_id="schedules")} == {"failed"}, "its address is still the same"
+
+
 # ---- acknowledgement and escalation ------------------------------------------------------------------------------
 
 
@@ -354,6 +438,18 @@ def test_what_was_met_meanwhile_is_not_escalated(house: House) -> None:
     house.hear(DeadlineMet(**DEADLINE, issued_on=date(2027, 6, 10), days_late=1))
     house.live(days=10)
     assert house.alerts(kind="escalation") == []
+
+
+def test_a_contact_that_is_told_on_two_channels_is_escalated_once(house: House) -> None:
+    house.hear(a_recipient("schedules", **{**vars_of(SCHEDULES), "webhook": "https://hooks.nhs.uk/x"}), MISSED)
+    house.live()
+    with transaction(house.worker.engine) as session:
+        for alert in session.scalars(select(Alert).where(Alert.channel == "webhook")):
+            alert.status, alert.sent_at, alert.look_at = "sent", house.clock(), look_at(house.clock())
+    house.live(days=10)
+    [escalation] = house.alerts(kind="escalation")
+    [mail] = house.alerts(kind="deadline-missed", recipient_id="schedules", channel="email")
+    assert mail.escalation == escalation.alert_key
 
 
 def test_without_a_second_contact_that_is_said_and_is_no_error(house: House) -> None:

@@ -16,10 +16,13 @@ from datetime import datetime
 
 import structlog
 from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.orm import Session
 
 from services.notifications import senders
 from services.notifications.acknowledging import with_link
+from services.notifications.calling_back import OVER, taken_apart
 from services.notifications.consumers import failed
+from services.notifications.digests import KIND as DIGEST
 from services.notifications.digests import with_members
 from services.notifications.escalation import watched
 from services.notifications.gathering import awake
@@ -88,8 +91,10 @@ def claim(worker: Worker, channel: str, sender: "senders.Sender | None", token: 
         rows = list(session.scalars(oldest.with_for_update(skip_locked=True)))
         rows = awake(session, rows, now) if worker.config.pace != "immediate" else rows
         for alert in rows:
-            with_link(alert, worker.config)
-            _word(alert)
+            _look_through(session, alert)
+            if alert.status == "pending":
+                with_link(alert, worker.config)
+                _word(alert)
             _sort_out(alert, worker, sender)
         leaving = [alert for alert in rows if alert.status == "pending"]
         for alert in leaving:
@@ -100,6 +105,12 @@ def claim(worker: Worker, channel: str, sender: "senders.Sender | None", token: 
         aside = with_members(session, [alert for alert in rows if alert.status in ("failed", "kept")])
         worker.say(session, [Say(failed(alert)) for alert in aside if alert.status == "failed"], now)
     return leaving, len(rows) - len(leaving)
+
+
+def _look_through(session: Session, alert: Alert) -> None:
+    """A digest leaves only while everything in it still holds."""
+    if alert.kind == DIGEST:
+        taken_apart(alert, session.scalars(select(Alert).where(Alert.digest == alert.alert_key).with_for_update()).all())
 
 
 def _word(alert: Alert) -> None:
@@ -114,6 +125,9 @@ def _word(alert: Alert) -> None:
 def _sort_out(alert: Alert, worker: Worker, sender: "senders.Sender | None") -> None:
     """What has no sender fails; what may not leave is kept, for good: sending that is switched on later sets off no surge."""
     if alert.status != "pending":
+        return
+    if OVER in alert.values:
+        alert.status, alert.reason = "withdrawn", alert.values[OVER]
         return
     if sender is None:
         alert.status, alert.reason = "failed", f"There is no sender for {alert.channel}."

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from services.notifications import senders
 from services.notifications.consumers import failed
+from services.notifications.mending import tried_anew
 from services.notifications.models import Alert
 from services.notifications.senders.outcomes import SENT, Outcome, wait
 from shared.database import from_now
@@ -111,8 +112,8 @@ def review(alert: Alert, *, sent: bool, by: str, now: datetime) -> list[Say] | N
     if sent:
         alert.status, alert.sent_at = "sent", alert.begun_at or now
         return [Say(left(alert, now))]
-    alert.status, alert.attempts, alert.tries = "pending", 0, 0
-    alert.begun_at = alert.tried_at = alert.not_before = None
+    alert.status = "pending"
+    tried_anew(alert)
     return []
 
 

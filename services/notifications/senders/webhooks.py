@@ -48,8 +48,8 @@ WINDOW_SECONDS = 300
 """How far a signature's time may be from the receiver's clock."""
 ANSWER_SECONDS = 10.0
 GONE = 410
-TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("2002::/16"))
-"""IPv6 addresses in which any IPv4 address may hide: NAT64 and 6to4."""
+TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("2002::/16"), IPv6Network("::/96"))
+"""IPv6 addresses in which any IPv4 address may hide: NAT64, 6to4, and the IPv4-compatible ones of old."""
 
 
 def key_of(secret: str, recipient_id: str) -> str:
@@ -129,6 +129,8 @@ class WebhookSender:
             return self._posted(alert, url, port or (443 if url.scheme == "https" else 80))
         except (OSError, HTTPException) as error:
             return later(f"{url.hostname} did not answer ({type(error).__name__}).")
+        except ValueError as error:  # a name that is none by the rules of IDNA, or a path that is not ASCII: nothing was sent
+            return refused(f"The webhook cannot be used ({type(error).__name__}); send recipient.updated with another, in plain ASCII.")
 
     def _posted(self, alert: Alert, url: SplitResult, port: int) -> Outcome:
         host = url.hostname or ""
