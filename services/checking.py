@@ -14,9 +14,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO
 
-from services.deadlines.sheets import Wrong, open_sheet
-from services.deadlines.uploads import POSTS, Bodies, check_placements, check_posts, open_placements, post_key
-from services.deadlines.upstream import message_from_tis
+from services.deadlines.upstream.messages import message_from_tis
+from services.deadlines.upstream.placements import POSTS, Bodies, check_placements, check_posts, open_placements, post_key
+from services.deadlines.upstream.sheets import Wrong, open_sheet
 from services.importing import Line, Report, is_tis, read_lines
 from shared.errors import MalformedEvent
 from shared.wire import read_from_outside

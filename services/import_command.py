@@ -78,7 +78,7 @@ def _report(report: Path | None, opened: ExitStack) -> IO[str] | None:
 def _checked(file: Path, kind: str, posts: Path | None, as_of: str | None, spool: "Spool", refusals: "Refusals") -> "Found":
     """Check the file, after the posts' if there is one; nothing is sent yet."""
     from services import checking  # noqa: PLC0415
-    from services.deadlines.uploads import read_time  # noqa: PLC0415
+    from services.deadlines.upstream.placements import read_time  # noqa: PLC0415
 
     if kind != "placements-csv" and (posts or as_of):
         raise Refused("--posts and --as-of are for --as placements-csv; other files say by themselves what and when.")
@@ -116,7 +116,7 @@ def _printable(text: str) -> str:
 
 def _send(file: Path, spool: "Spool", found: "Found", refusals: "Refusals", base: str, patience: float) -> None:
     """Post what was checked; a row that the house refuses nevertheless is reported as well."""
-    from services.deadlines.sheets import Wrong  # noqa: PLC0415
+    from services.deadlines.upstream.sheets import Wrong  # noqa: PLC0415
     from services.importing import Report, http_post, import_lines  # noqa: PLC0415
 
     post = http_post(base, patience, lambda words: click.echo(words, err=True))

@@ -29,10 +29,10 @@ from shared.problems import pointed
 from shared.worker import Say, today
 from shared.writing import write
 
-people_routes = Blueprint("people", __name__, description="Waivers of deadlines, and documents taken back")
+routes = Blueprint("people", __name__, description="Waivers of deadlines, and documents taken back")
 
 
-@people_routes.get("/deadlines/<path:deadline_id>")
+@routes.get("/deadlines/<path:deadline_id>")
 def show_deadline(deadline_id: str) -> Response:
     """One deadline, with its evidence and its waivers; its ``ETag`` is what ``If-Match`` asks for."""
     with transaction(running().worker.engine) as session:
@@ -41,7 +41,7 @@ def show_deadline(deadline_id: str) -> Response:
     return tagged(answer(deadline_shown(file, deadline, today(running().now()))), deadline.version)
 
 
-@people_routes.post("/deadlines/<path:deadline_id>/waiver")
+@routes.post("/deadlines/<path:deadline_id>/waiver")
 def waive(deadline_id: str) -> Response:
     """Waive a deadline: ``{"waived_by": …, "reason": …, "until": "2027-06-30"}``, that day included. 201 with the deadline.
 
@@ -54,7 +54,7 @@ def waive(deadline_id: str) -> Response:
     )
 
 
-@people_routes.post("/deadlines/<path:deadline_id>/waiver/end")
+@routes.post("/deadlines/<path:deadline_id>/waiver/end")
 def end_waiver(deadline_id: str) -> Response:
     """End the waiver that is in force, from today: ``{"ended_by": …, "reason": …}``. 409 if there is none."""
     sent = _sent(WaiverEndRequest())
@@ -62,7 +62,7 @@ def end_waiver(deadline_id: str) -> Response:
     return _changed(deadline_id, 200, lambda file, deadline: decisions.waiver_ended(file, deadline, wish, running().now()))
 
 
-@people_routes.post("/placements/<placement_id>/documents/<path:document_id>/withdrawal")
+@routes.post("/placements/<placement_id>/documents/<path:document_id>/withdrawal")
 def withdraw_document(placement_id: str, document_id: str) -> Response:
     """Take back a document that was recorded by mistake: ``{"withdrawn_by": …, "reason": …}``. The document as it then stands.
 

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from services.deadlines.app import SERVICE, create_app
-from services.deadlines.milestones import days_of
+from services.deadlines.governance.milestones import days_of
 from services.deadlines.models import GovernedYear
 from shared.database import transaction
 from shared.decisions import DecisionRow

@@ -1,4 +1,4 @@
-"""``make rotation``: the whole sample rotation on RabbitMQ and PostgreSQL, its mail through an SMTP server, then through GOV.UK Notify's API.
+"""``make rotation``: the whole sample rotation on RabbitMQ and PostgreSQL, its mail through SMTP, then through GOV.UK Notify's API.
 
 :func:`lived` lives through thirteen weeks with one provider and gives an account: what had to reach its readers (expected.py works that out
 from the lines alone), what did, and what the provider was given. The suite does the same with a part of the rotation.

@@ -128,7 +128,7 @@ def test_what_is_made_quickly_is_what_its_constructor_makes() -> None:
 def test_every_event_has_a_reader_for_every_field() -> None:
     for event in EVENTS.values():
         must, may = event_data._quick_readers(event)  # type: ignore[arg-type]  # hashable
-        named, names = [name for name, *_ in (*must, *may)], names_of(event)  # type: ignore[arg-type]  # hashable
+        named, names = [str(name) for name, *_ in (*must, *may)], names_of(event)  # type: ignore[arg-type]  # hashable
         assert sorted(named) == sorted(names)
 
 

@@ -1,7 +1,7 @@
 """The life of a milestone: set, approaching, met, missed, withdrawn. Pure: a row, the day -> the row changed, and what is to be said.
 
-What a contract owes is found in contracts.py, what a body owes in a calendar year in governance.py; both set, keep and end their
-milestones by the functions here, and the clock (milestone_clock.py) strikes for them.
+What a contract owes is found in contracts.py, what a body owes in a calendar year in decisions.py; both set, keep and end their
+milestones by the functions here, and the clock (clock.py) strikes for them.
 """
 
 from collections.abc import Iterable

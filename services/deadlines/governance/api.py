@@ -14,10 +14,11 @@ from marshmallow.validate import Length
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from services.deadlines import governance
-from services.deadlines.governance import CHECKED, COUNTED, OWED, Unit
-from services.deadlines.governance_schemas import ContractSchema, MeetingSchema, MilestoneSchema, ReportSchema
-from services.deadlines.milestones import OPEN, STATES, meet
+from services.deadlines.governance.bodies import Unit
+from services.deadlines.governance.decisions import COUNTED, shortfall
+from services.deadlines.governance.milestones import OPEN, STATES, meet
+from services.deadlines.governance.schemas import ContractSchema, MeetingSchema, MilestoneSchema, ReportSchema
+from services.deadlines.governance.years import CHECKED, OWED
 from services.deadlines.models import AlertReceipt, Contract, GovernedYear, Meeting, Milestone, Report
 from shared.answers import answer, if_matches, listed, narrowed, once, one_of, running, sent_json, tagged
 from shared.database import hold, transaction
@@ -29,13 +30,13 @@ from shared.problems import pointed
 from shared.worker import today
 
 SHOWN_OF_ALERTS = ("kind", "channel", "status", "detail")
-governance_routes = Blueprint("governance", __name__, description="What a contract owes by when, and what a body owes in a year")
+routes = Blueprint("governance", __name__, description="What a contract owes by when, and what a body owes in a year")
 
 
 # ---- contracts ---------------------------------------------------------------------------------------------------
 
 
-@governance_routes.get("/contracts")
+@routes.get("/contracts")
 def list_contracts() -> Response:
     """Contracts as they now are, by id: ``?lead_employer=``, ``?status=`` (decided, undetermined)."""
     one_of("status", ("decided", "undetermined"))
@@ -45,7 +46,7 @@ def list_contracts() -> Response:
     )
 
 
-@governance_routes.get("/contracts/<path:contract_id>")
+@routes.get("/contracts/<path:contract_id>")
 def show_contract(contract_id: str) -> Response:
     """A contract: its milestones in force, the decisions behind them, what is still to be asked, and everything that came before."""
     with transaction(running().worker.engine) as session:
@@ -73,7 +74,7 @@ def show_contract(contract_id: str) -> Response:
 # ---- milestones --------------------------------------------------------------------------------------------------
 
 
-@governance_routes.get("/milestones")
+@routes.get("/milestones")
 def list_milestones() -> Response:
     """Milestones by id: ``?state=``, ``?lead_employer=``, ``?regarding=`` (a contract's id, or a year's), ``?owner=``."""
     one_of("state", STATES)
@@ -87,7 +88,7 @@ def list_milestones() -> Response:
     return listed(wanted, Milestone.milestone_id, MilestoneSchema().dump)
 
 
-@governance_routes.get("/milestones/<path:milestone_id>")
+@routes.get("/milestones/<path:milestone_id>")
 def show_milestone(milestone_id: str) -> Response:
     """One milestone, with what became of the alerts about it, and its ETag."""
     with transaction(running().worker.engine) as session:
@@ -112,7 +113,7 @@ class MetSchema(Schema):
     note = fields.String(load_default="", validate=[Length(max=500), plain_text])
 
 
-@governance_routes.post("/milestones/<path:milestone_id>/met")
+@routes.post("/milestones/<path:milestone_id>/met")
 def record_met(milestone_id: str) -> Response:
     """Record that a milestone of a contract was reached: ``{"met_on", "recorded_by", "note"}``.
 
@@ -176,7 +177,7 @@ def _refuse_unless_open(milestone: Milestone) -> None:
 # ---- governance --------------------------------------------------------------------------------------------------
 
 
-@governance_routes.get("/governance")
+@routes.get("/governance")
 def show_governance() -> Response:
     """What each body owed and did in a calendar year (``?year=``, this year if left out), ``?lead_employer=``, ``?body=``, ``?host=``.
 
@@ -234,7 +235,7 @@ def _shown_year(
             "severity": owed["severity"] if owed else None,
             "made" if counted == "reports" else "held": counts[counted],
             "verdict": row.checks.get(f"{counted}_check"),
-            "shortfall": governance.shortfall(row, counted, day),
+            "shortfall": shortfall(row, counted, day),
         }
     owed = row.owed.get("meetings")
     found["meetings"]["quorate"] = row.meetings_quorate
@@ -251,7 +252,7 @@ def _reasons(decision: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     return [{"rule": reason["rule"], "says": reason["says"], "cite": reason["cite"]} for reason in because]
 
 
-@governance_routes.get("/meetings")
+@routes.get("/meetings")
 def list_meetings() -> Response:
     """Meetings by id: ``?lead_employer=``, ``?body=``, ``?host=``, ``?verdict=`` (quorate, not-quorate, not-stated, undetermined)."""
     wanted = select(Meeting)
@@ -259,7 +260,7 @@ def list_meetings() -> Response:
     return listed(narrowed(wanted, **narrow), Meeting.meeting_id, MeetingSchema().dump)
 
 
-@governance_routes.get("/reports")
+@routes.get("/reports")
 def list_reports() -> Response:
     """Reports by id: ``?lead_employer=``, ``?body=``, ``?host=``."""
     wanted = narrowed(select(Report), lead_employer=Report.lead_employer, body=Report.body, host=Report.host)

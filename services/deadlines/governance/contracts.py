@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from services.deadlines.milestones import OPEN, Subject, Term, days_of, long_day, set_milestone, withdraw
+from services.deadlines.governance.milestones import OPEN, Subject, Term, days_of, long_day, set_milestone, withdraw
 from services.deadlines.models import Contract, Milestone
 from shared.decisions import standing
 from shared.events import ContractRecorded
