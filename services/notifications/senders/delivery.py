@@ -23,7 +23,7 @@ from services.notifications.consumers import failed
 from services.notifications.digests import with_members
 from services.notifications.escalation import watched
 from services.notifications.gathering import awake
-from services.notifications.letters import render
+from services.notifications.letters import word
 from services.notifications.models import Alert
 from services.notifications.senders import pace
 from services.notifications.senders.leaving import kept_because
@@ -89,7 +89,7 @@ def claim(worker: Worker, channel: str, sender: "senders.Sender | None", token: 
         rows = awake(session, rows, now) if worker.config.pace != "immediate" else rows
         for alert in rows:
             with_link(alert, worker.config)
-            _word(alert)
+            word(alert)
             _sort_out(alert, worker, sender)
         leaving = [alert for alert in rows if alert.status == "pending"]
         for alert in leaving:
@@ -100,15 +100,6 @@ def claim(worker: Worker, channel: str, sender: "senders.Sender | None", token: 
         aside = with_members(session, [alert for alert in rows if alert.status in ("failed", "kept")])
         worker.say(session, [Say(failed(alert)) for alert in aside if alert.status == "failed"], now)
     return leaving, len(rows) - len(leaving)
-
-
-def _word(alert: Alert) -> None:
-    try:
-        letter = render(alert.template, alert.values)
-    except Exception as error:
-        alert.status, alert.reason = "failed", f"The message cannot be worded: {error!r}; mend templates/{alert.template}."
-    else:
-        alert.subject, alert.text = letter.subject, letter.text
 
 
 def _sort_out(alert: Alert, worker: Worker, sender: "senders.Sender | None") -> None:
