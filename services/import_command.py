@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from services.command import told_plainly
+from services.command import printable, told_plainly
 from services.screen import many
 from shared.config import read_config
 from shared.errors import Refused
@@ -102,13 +102,8 @@ def _checked(file: Path, kind: str, posts: Path | None, as_of: str | None, spool
 
 def _note_ignored(file: Path, found: "Found") -> None:
     if found.ignored:
-        click.echo(
-            f"{file.name}: ignored the columns {', '.join(map(_printable, found.ignored))}; no spreadsheet of TIS has them.", err=True
-        )
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "�" for letter in text)
+        columns = printable(", ".join(found.ignored), kept="")
+        click.echo(f"{file.name}: ignored the columns {columns}; no spreadsheet of TIS has them.", err=True)
 
 
 # ---- sending -------------------------------------------------------------------------------------------------------
@@ -138,7 +133,7 @@ def _send(file: Path, spool: "Spool", found: "Found", refusals: "Refusals", base
 def _tell(refusals: "Refusals", report: Path | None) -> None:
     """The first of what is wrong, and where all of it stands."""
     for line in refusals.first:
-        click.echo(_printable(line), err=True)
+        click.echo(printable(line, kept=""), err=True)
     if refusals.rows:
         whole = f"{report} has all of it." if report else "--report FILE writes all of it."
         click.echo(f"{many(refusals.rows, 'row')} refused; {whole}", err=True)
