@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from services.deadlines.governance.bodies import BodyFile
-from services.deadlines.governance.milestones import OPEN, Subject, Term, days_of, in_force, long_day, meet, set_milestone, struck, withdraw
+from services.deadlines.governance.milestones import OPEN, Subject, Term, in_force, long_day, meet, set_milestone, struck, withdraw
 from services.deadlines.governance.years import CHECKED, judged
 from services.deadlines.models import Contract, GovernedBody, GovernedYear, Milestone
+from shared.policies import load_policies
 from shared.worker import Say
 
 COUNTED = ("meetings", "reports")
@@ -102,7 +103,7 @@ def _term(file: BodyFile, row: GovernedYear, counted: str, today: date) -> Term 
         severity=owed["severity"],
         detail=_detail(file, row, counted, today),
         decision_id=row.owed_decision_id,
-        next_on=due - timedelta(days=days_of(CHECKED, "shortfall-notice", today)),
+        next_on=due - timedelta(days=load_policies("deadlines")[CHECKED].parameters["shortfall-notice"].number_on(today)),
     )
 
 
