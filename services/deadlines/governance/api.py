@@ -9,24 +9,21 @@ from typing import Any
 
 from flask import Response, request
 from flask_smorest import Blueprint
-from marshmallow import RAISE, Schema, ValidationError, fields
-from marshmallow.validate import Length
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from services.deadlines.governance.bodies import Unit
 from services.deadlines.governance.decisions import COUNTED, shortfall
 from services.deadlines.governance.milestones import OPEN, STATES, meet
-from services.deadlines.governance.schemas import ContractSchema, MeetingSchema, MilestoneSchema, ReportSchema
+from services.deadlines.governance.schemas import ContractSchema, MeetingSchema, MetRequest, MilestoneSchema, ReportSchema
 from services.deadlines.governance.years import CHECKED, OWED
 from services.deadlines.models import AlertReceipt, Contract, GovernedYear, Meeting, Milestone, Report
-from shared.answers import answer, if_matches, listed, narrowed, once, one_of, running, sent_json, tagged
+from services.deadlines.shown import dumped
+from shared.answers import answer, if_matches, listed, narrowed, once, one_of, running, tagged
 from shared.database import hold, transaction
 from shared.decisions import DecisionRow
 from shared.errors import NotAsThingsStand, Refused, UnknownResource
-from shared.event_data import plain_text
-from shared.policies.facts import field_errors
-from shared.problems import pointed
+from shared.requests import sent_as
 from shared.worker import today
 
 SHOWN_OF_ALERTS = ("kind", "channel", "status", "detail")
@@ -60,7 +57,7 @@ def show_contract(contract_id: str) -> Response:
     shown = MilestoneSchema()
     return answer(
         {
-            **_shown(ContractSchema().dump(versions[-1])),
+            **dumped(ContractSchema(), versions[-1]),
             "milestones": [shown.dump(milestone) for milestone in milestones if milestone.counts],
             "decisions": [decisions[id_] for id_ in versions[-1].decision_ids.values() if id_ in decisions],
             "history": {
@@ -97,20 +94,7 @@ def show_milestone(milestone_id: str) -> Response:
             raise UnknownResource(f"There is no milestone {milestone_id} here.")
         receipts = session.scalars(select(AlertReceipt).where(AlertReceipt.regarding == milestone_id).order_by(AlertReceipt.alert_key))
         alerts = [{"recipient": row.recipient_id, **{name: getattr(row, name) for name in SHOWN_OF_ALERTS}} for row in receipts]
-        return tagged(answer({**_shown(MilestoneSchema().dump(milestone)), "alerts": alerts}), milestone.version)
-
-
-class MetSchema(Schema):
-    """Somebody records that a milestone was reached."""
-
-    class Meta:
-        """Other keys are refused."""
-
-        unknown = RAISE
-
-    met_on = fields.Date(required=True, error_messages={"required": "is missing.", "invalid": "must be a date such as 2029-03-31."})
-    recorded_by = fields.String(required=True, validate=[Length(1, 200), plain_text], error_messages={"required": "is missing."})
-    note = fields.String(load_default="", validate=[Length(max=500), plain_text])
+        return tagged(answer({**dumped(MilestoneSchema(), milestone), "alerts": alerts}), milestone.version)
 
 
 @routes.post("/milestones/<path:milestone_id>/met")
@@ -134,20 +118,11 @@ def record_met(milestone_id: str) -> Response:
 
 
 def _record(day: date) -> dict[str, Any]:
-    """What was sent; every problem of it at once."""
-    body = sent_json()
-    if not isinstance(body, dict):
-        raise Refused('Send a JSON object such as {"met_on": "2029-03-31", "recorded_by": "Contract Manager", "note": ""}.')
-    try:
-        record = dict(MetSchema().load(body))
-    except ValidationError as error:
-        problems = {pointed(str(name)): " ".join(map(str, said)) for name, said in field_errors(error).items()}
-        raise Refused("The record cannot be used; nothing was changed.", problems) from None
-    problems = {} if record["recorded_by"].strip() else {"recorded_by": "must not be empty."}
+    """What was sent."""
+    record = sent_as(MetRequest())
     if record["met_on"] > day:
-        problems["met_on"] = f"{record['met_on']} has not come yet; record it once it has happened."
-    if problems:
-        raise Refused("The record cannot be used; nothing was changed.", problems)
+        problem = f"{record['met_on']} has not come yet; record it once it has happened."
+        raise Refused("The record cannot be used; nothing was changed.", {"met_on": problem})
     return record
 
 
@@ -269,8 +244,3 @@ def list_reports() -> Response:
 
 def _decisions(session: Session, ids: set[str]) -> dict[str, Any]:
     return {row.id: json.loads(row.body) for row in session.scalars(select(DecisionRow).where(DecisionRow.id.in_(ids)))}
-
-
-def _shown(found: Any) -> dict[str, Any]:
-    assert isinstance(found, Mapping)
-    return dict(found)
