@@ -1,6 +1,6 @@
 """``tripartite calendar issue | list | revoke``: who may read which calendar, on the database of deadlines.
 
-What is done is services/deadlines/calendars.py, the same as over HTTP.
+What is done is services/deadlines/calendars/tokens.py, the same as over HTTP.
 """
 
 from collections.abc import Iterable, Iterator
@@ -31,9 +31,9 @@ def calendar() -> None:
 @told_plainly
 def issue(host: str, person: str, as_json: bool) -> None:
     """Make a calendar and show its address, this once. Whoever has the address can read the calendar, until it is revoked."""
-    from services.deadlines.calendar import Reader  # noqa: PLC0415 (the other commands start without it)
-    from services.deadlines.calendars import issue as make  # noqa: PLC0415
-    from services.deadlines.calendars import shown  # noqa: PLC0415
+    from services.deadlines.calendars.reading import Reader  # noqa: PLC0415 (the other commands start without it)
+    from services.deadlines.calendars.tokens import issue as make  # noqa: PLC0415
+    from services.deadlines.calendars.tokens import shown  # noqa: PLC0415
     from shared.config import read_config  # noqa: PLC0415
     from shared.worker import clock_of  # noqa: PLC0415
 
@@ -46,7 +46,7 @@ def issue(host: str, person: str, as_json: bool) -> None:
 @told_plainly
 def list_calendars(as_json: bool) -> None:
     """Every calendar there ever was: whose, made, last read, revoked."""
-    from services.deadlines.calendars import shown  # noqa: PLC0415
+    from services.deadlines.calendars.tokens import shown  # noqa: PLC0415
     from services.deadlines.models import Calendar  # noqa: PLC0415
 
     wanted = select(Calendar).order_by(Calendar.made_at, Calendar.calendar_id)
@@ -59,8 +59,8 @@ def list_calendars(as_json: bool) -> None:
 @told_plainly
 def revoke(calendar_id: str, as_json: bool) -> None:
     """Revoke a calendar: its address gives nothing any more."""
-    from services.deadlines.calendars import revoke as end  # noqa: PLC0415
-    from services.deadlines.calendars import shown  # noqa: PLC0415
+    from services.deadlines.calendars.tokens import revoke as end  # noqa: PLC0415
+    from services.deadlines.calendars.tokens import shown  # noqa: PLC0415
     from shared.config import read_config  # noqa: PLC0415
     from shared.worker import clock_of  # noqa: PLC0415
 

@@ -5,7 +5,6 @@ written to the report as it is found (:class:`Refusals`). Then what was checked 
 meanwhile changes nothing. A row's message follows from its content and the file's time, so an import may be cut and repeated at will.
 """
 
-import csv
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -14,10 +13,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO
 
-from services.deadlines.sheets import Wrong, open_sheet
-from services.deadlines.uploads import POSTS, Bodies, check_placements, check_posts, open_placements, post_key
-from services.deadlines.upstream import message_from_tis
+from services.deadlines.upstream.messages import message_from_tis
+from services.deadlines.upstream.placements import POSTS, Bodies, check_placements, check_posts, open_placements, post_key
+from services.deadlines.upstream.sheets import Wrong, open_sheet
 from services.importing import Line, Report, is_tis, read_lines
+from shared.comma_separated import line_of
 from shared.errors import MalformedEvent
 from shared.wire import read_from_outside
 
@@ -86,9 +86,7 @@ class Refusals:
     first: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._writer = csv.writer(self.report) if self.report is not None else None
-        if self._writer is not None:
-            self._writer.writerow(REPORT)
+        self._write(REPORT)
 
     def add(self, file: str, row: int, wrong: Sequence[Wrong]) -> None:
         """Note everything that is wrong with a row."""
@@ -97,14 +95,11 @@ class Refusals:
             if len(self.first) < MOST_SHOWN:
                 place = f"{file}, row {row}, {each.column}" if each.column else f"{file}, row {row}"
                 self.first.append(f"{place}: {each}" if each.right else f"{place}: {each.wrong}")
-            if self._writer is not None:
-                self._writer.writerow((file, row, each.column, *map(_harmless, each[1:])))
+            self._write((file, row, *each))
 
-
-def _harmless(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula, and every file can hold."""
-    plain = text.encode(errors="replace").decode()
-    return f"'{plain}" if plain[:1] in ("=", "+", "-", "@", "\t", "\r") else plain
+    def _write(self, cells: Sequence[str | int]) -> None:
+        if self.report is not None:
+            self.report.write(line_of(cells).encode(errors="replace").decode())  # what is no character is a question mark
 
 
 @dataclass

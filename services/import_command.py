@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from services.command import told_plainly
+from services.command import printable, told_plainly
 from services.screen import many
 from shared.config import read_config
 from shared.errors import Refused
@@ -78,7 +78,7 @@ def _report(report: Path | None, opened: ExitStack) -> IO[str] | None:
 def _checked(file: Path, kind: str, posts: Path | None, as_of: str | None, spool: "Spool", refusals: "Refusals") -> "Found":
     """Check the file, after the posts' if there is one; nothing is sent yet."""
     from services import checking  # noqa: PLC0415
-    from services.deadlines.uploads import read_time  # noqa: PLC0415
+    from services.deadlines.upstream.placements import read_time  # noqa: PLC0415
 
     if kind != "placements-csv" and (posts or as_of):
         raise Refused("--posts and --as-of are for --as placements-csv; other files say by themselves what and when.")
@@ -102,13 +102,8 @@ def _checked(file: Path, kind: str, posts: Path | None, as_of: str | None, spool
 
 def _note_ignored(file: Path, found: "Found") -> None:
     if found.ignored:
-        click.echo(
-            f"{file.name}: ignored the columns {', '.join(map(_printable, found.ignored))}; no spreadsheet of TIS has them.", err=True
-        )
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "�" for letter in text)
+        columns = printable(", ".join(found.ignored), kept="")
+        click.echo(f"{file.name}: ignored the columns {columns}; no spreadsheet of TIS has them.", err=True)
 
 
 # ---- sending -------------------------------------------------------------------------------------------------------
@@ -116,7 +111,7 @@ def _printable(text: str) -> str:
 
 def _send(file: Path, spool: "Spool", found: "Found", refusals: "Refusals", base: str, patience: float) -> None:
     """Post what was checked; a row that the house refuses nevertheless is reported as well."""
-    from services.deadlines.sheets import Wrong  # noqa: PLC0415
+    from services.deadlines.upstream.sheets import Wrong  # noqa: PLC0415
     from services.importing import Report, http_post, import_lines  # noqa: PLC0415
 
     post = http_post(base, patience, lambda words: click.echo(words, err=True))
@@ -142,7 +137,7 @@ def _send(file: Path, spool: "Spool", found: "Found", refusals: "Refusals", base
 def _tell(refusals: "Refusals", report: Path | None) -> None:
     """The first of what is wrong, and where all of it stands."""
     for line in refusals.first:
-        click.echo(_printable(line), err=True)
+        click.echo(printable(line, kept=""), err=True)
     if refusals.rows:
         whole = f"{report} has all of it." if report else "--report FILE writes all of it."
         click.echo(f"{many(refusals.rows, 'row')} refused; {whole}", err=True)

@@ -13,16 +13,11 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from services.command import NAMES, answer, as_data, shown_progress, shown_work, told_plainly
+from services.command import NAMES, answer, as_data, printable, shown_progress, shown_work, told_plainly
 
 MOST_SHOWN = 20
 A_SERVICE = click.Choice(NAMES)
 Data = dict[str, Any]
-
-
-def printable(text: str) -> str:
-    """A text that may come from anywhere, made fit for a terminal: line breaks and tabs stay, no other control character does."""
-    return "".join(letter if letter.isprintable() or letter in "\n\t" else "�" for letter in text)
 
 
 # ---- doctor --------------------------------------------------------------------------------------------------------

@@ -16,13 +16,14 @@ Cell = str | int | bool | None
 
 def lines_of(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[str]:
     """The lines of a table, each with its CRLF, one by one. None is an empty cell; a boolean is true or false."""
+    return map(line_of, chain([head], rows))
+
+
+def line_of(row: Sequence[Cell]) -> str:
+    """One line, with its CRLF."""
     held = io.StringIO()
-    writer = csv.writer(held, lineterminator="\r\n")
-    for row in chain([head], rows):
-        writer.writerow([written(cell) for cell in row])
-        yield held.getvalue()
-        held.seek(0)
-        held.truncate()
+    csv.writer(held, lineterminator="\r\n").writerow([written(cell) for cell in row])
+    return held.getvalue()
 
 
 def written(cell: Cell) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from flask import Flask, Response, request, url_for
 from flask_smorest import Api, Blueprint
-from marshmallow import RAISE, Schema, ValidationError
+from marshmallow import ValidationError
 from marshmallow import fields as shapes
 from marshmallow.validate import Length
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
@@ -30,11 +30,12 @@ from shared.errors import DecisionError, MalformedEvent, Refused, UnknownPolicy,
 from shared.event_data import plain_text
 from shared.logs import configure_logs
 from shared.policies import load_references
-from shared.policies.facts import field_errors, read_facts
+from shared.policies.facts import read_facts
 from shared.policies.page import page, reference_page
 from shared.policies.policy import Policy
 from shared.policies.reading import read_day, suggest
 from shared.problems import failed, http_problem, pointed, problem
+from shared.requests import Request, problems_of
 from shared.rules import Decision, decide, ready_policies
 from shared.wire import Message, fitting, read_from_outside
 from shared.worker import Say, Worker, today
@@ -45,13 +46,8 @@ MOST_EVENTS = 1_000
 MOST_PROBLEMS = 100
 
 
-class DecisionRequest(Schema):
+class DecisionRequest(Request):
     """What is asked: facts by name; the day to decide as at (today, if left out); and what the decision is about."""
-
-    class Meta:
-        """Other keys are refused."""
-
-        unknown = RAISE
 
     error_messages = {"unknown": "is not taken here; a request has facts, as_at and subject."}  # noqa: RUF012 (marshmallow's)
     facts = shapes.Dict(
@@ -214,7 +210,7 @@ def _decision_request(policy: Policy) -> dict[str, Any]:
     try:
         asked = dict(DecisionRequest().load({**body, "facts": {}} if isinstance(body.get("facts"), dict) else body))
     except ValidationError as error:
-        problems = {pointed(str(name)): " ".join(map(str, said)) for name, said in field_errors(error).items()}
+        problems = problems_of(error)
     if isinstance(body.get("facts"), dict):
         try:
             asked["facts"] = read_facts(policy.facts, body["facts"], policy.name)

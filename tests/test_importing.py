@@ -20,7 +20,7 @@ from sqlalchemy import select
 from services import checking
 from services.checking import Refusals, Spool
 from services.deadlines.app import SERVICE, create_app
-from services.deadlines.sheets import Wrong
+from services.deadlines.upstream.sheets import Wrong
 from services.import_command import SENT_AT_ONCE
 from services.importing import http_post
 from shared.database import transaction

@@ -1,4 +1,4 @@
-"""HTTP in: placements with their deadlines, deadlines by host and state, and TIS's own messages."""
+"""HTTP in: placements with their deadlines, and deadlines by host and state. What people do to them is in people.py."""
 
 from datetime import date
 from typing import Any
@@ -13,33 +13,14 @@ from services.deadlines.decisions import PlacementFile
 from services.deadlines.history import as_known, read_versions
 from services.deadlines.models import AlertReceipt, Deadline
 from services.deadlines.shown import deadline_shown, placement_shown
-from services.deadlines.upstream import message_from_tis
-from shared.answers import answer, listed, narrowed, one_of, running, sent_json, takes
+from shared.answers import answer, listed, narrowed, one_of, running, takes
 from shared.database import transaction
-from shared.errors import MalformedEvent, Refused, UnknownResource
+from shared.errors import Refused, UnknownResource
 from shared.policies.reading import read_day
-from shared.service import accept
-from shared.wire import parse_json
 from shared.worker import today
 
 STATES = ("set", "approaching", "missed", "met", "met-late", "waived", "withdrawn")
 routes = Blueprint("deadlines", __name__, description="What is due, from whom, by when; was it on time")
-
-
-@routes.post("/upstream/tis")
-def take_tis() -> Response:
-    """Take TIS placement messages as they are: one, a list, or JSON Lines. All are taken, or none."""
-    if request.mimetype == "application/x-ndjson":
-        lines = enumerate(request.get_data().split(b"\n"))
-        return accept([_line(number, line) for number, line in lines if line.strip()], message_from_tis)
-    return accept(sent_json(), message_from_tis)
-
-
-def _line(number: int, line: bytes) -> Any:
-    try:
-        return parse_json(line)
-    except MalformedEvent as error:
-        raise MalformedEvent("A line is not usable; nothing was taken.", {str(number): error.detail}) from error
 
 
 @routes.get("/placements/<placement_id>")

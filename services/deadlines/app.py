@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from services.deadlines.clock import tick
 from services.deadlines.consumers import CONSUMERS, read
-from services.deadlines.milestone_clock import tick_milestones
+from services.deadlines.governance.clock import tick_milestones
 from shared.worker import Service, Worker
 
 if TYPE_CHECKING:
@@ -18,12 +18,12 @@ SERVICE = Service("deadlines", CONSUMERS, read, chores=[tick, tick_milestones])
 
 def create_app(worker: Worker) -> "Flask":
     """The Flask app of deadlines, on the database of its worker."""
-    from services.deadlines.api import routes  # noqa: PLC0415
-    from services.deadlines.calendar_api import calendar_routes  # noqa: PLC0415
-    from services.deadlines.compliance.api import routes as compliance_routes  # noqa: PLC0415
-    from services.deadlines.governance_api import governance_routes  # noqa: PLC0415
-    from services.deadlines.people import people_routes  # noqa: PLC0415
-    from services.deadlines.upload_api import upload_routes  # noqa: PLC0415
+    from services.deadlines import api, people  # noqa: PLC0415
+    from services.deadlines.calendars import api as calendars  # noqa: PLC0415
+    from services.deadlines.compliance import api as compliance  # noqa: PLC0415
+    from services.deadlines.governance import api as governance  # noqa: PLC0415
+    from services.deadlines.upstream import api as upstream  # noqa: PLC0415
     from shared.service import create_service  # noqa: PLC0415
 
-    return create_service(worker, [routes, people_routes, compliance_routes, governance_routes, calendar_routes, upload_routes])
+    subjects = (api, people, compliance, governance, calendars, upstream)
+    return create_service(worker, [subject.routes for subject in subjects])

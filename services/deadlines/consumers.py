@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from services.deadlines import decisions, governed
+from services.deadlines import decisions
+from services.deadlines.governance import consumers as governance
 from services.deadlines.models import AlertReceipt, Deadline, Document, Placement, Waiver
 from shared.database import among
 from shared.decisions import store_all
@@ -39,7 +40,7 @@ class Known:
 
     def __init__(self, session: Session, placement_ids: Iterable[str], alert_keys: Iterable[str] = ()) -> None:
         self._session = session
-        self.governed = governed.Governed()
+        self.governed = governance.Governed()
         self.files: dict[str, decisions.PlacementFile] = defaultdict(decisions.PlacementFile)
         asked, wanted = set(alert_keys), set(placement_ids)
         receipts = session.scalars(select(AlertReceipt).where(among(AlertReceipt.alert_key, asked))) if asked else ()
@@ -69,7 +70,7 @@ def read(session: Session, messages: Sequence[Message]) -> Known:
     events = [message.data for message in messages]
     placements = {event.placement_id for event in events if isinstance(event, PlacementUpdated | PlacementWithdrawn | DocumentIssued)}
     known = Known(session, placements, {event.alert_key for event in events if isinstance(event, AlertEvent)})
-    known.governed = governed.read(session, events)
+    known.governed = governance.read(session, events)
     return known
 
 
@@ -136,8 +137,8 @@ CONSUMERS: Mapping[type[Event], Handler] = {
     AlertFailed: alert_settled,
     AlertBounced: alert_settled,
     AlertAcknowledged: alert_settled,
-    ContractRecorded: governed.contract_recorded,
-    MeetingHeld: governed.meeting_held,
-    ReportIssued: governed.report_issued,
-    QuorumDecided: governed.quorum_decided,
+    ContractRecorded: governance.contract_recorded,
+    MeetingHeld: governance.meeting_held,
+    ReportIssued: governance.report_issued,
+    QuorumDecided: governance.quorum_decided,
 }

@@ -1,4 +1,4 @@
-"""What the policies say of placements: which duties there are, how early a reminder comes."""
+"""What the policy says of placements: which duties there are, how early a reminder comes."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -11,7 +11,6 @@ from shared.policies.facts import read_facts
 from shared.rules import Decision
 
 POLICY = "placement-deadlines"
-TARGETS = "on-time-targets"
 
 
 @dataclass(frozen=True)
@@ -44,13 +43,7 @@ def _duties(start_date: date, placement_type: str, host_is_lead_employer: bool, 
     )
 
 
+@lru_cache(maxsize=64)
 def approaching_notice(day: date) -> int:
     """How many days before the due day a reminder goes out."""
-    return _parameter(POLICY, "approaching-notice", day)
-
-
-@lru_cache(maxsize=64)
-def _parameter(policy: str, name: str, day: date) -> int:
-    value = load_policies("deadlines")[policy].parameters[name].on(day)
-    assert value is not None, f"{name} has a value on every day on which {policy} is in force"
-    return int(value.value)
+    return load_policies("deadlines")[POLICY].parameters["approaching-notice"].number_on(day)

@@ -6,11 +6,9 @@ act on the state that was read, and no other.
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 from flask import Response, url_for
 from flask_smorest import Blueprint
-from marshmallow import Schema, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -21,18 +19,17 @@ from services.deadlines.models import Deadline
 from services.deadlines.schemas import DocumentSchema, DocumentWithdrawalRequest, WaiverEndRequest, WaiverRequest
 from services.deadlines.shown import deadline_shown
 from services.deadlines.waivers import Wish
-from shared.answers import answer, if_matches, once, running, sent_json, tagged
+from shared.answers import answer, if_matches, once, running, tagged
 from shared.database import hold, transaction
-from shared.errors import Refused, UnknownResource
-from shared.policies.facts import field_errors
-from shared.problems import pointed
+from shared.errors import UnknownResource
+from shared.requests import sent_as
 from shared.worker import Say, today
 from shared.writing import write
 
-people_routes = Blueprint("people", __name__, description="Waivers of deadlines, and documents taken back")
+routes = Blueprint("people", __name__, description="Waivers of deadlines, and documents taken back")
 
 
-@people_routes.get("/deadlines/<path:deadline_id>")
+@routes.get("/deadlines/<path:deadline_id>")
 def show_deadline(deadline_id: str) -> Response:
     """One deadline, with its evidence and its waivers; its ``ETag`` is what ``If-Match`` asks for."""
     with transaction(running().worker.engine) as session:
@@ -41,34 +38,34 @@ def show_deadline(deadline_id: str) -> Response:
     return tagged(answer(deadline_shown(file, deadline, today(running().now()))), deadline.version)
 
 
-@people_routes.post("/deadlines/<path:deadline_id>/waiver")
+@routes.post("/deadlines/<path:deadline_id>/waiver")
 def waive(deadline_id: str) -> Response:
     """Waive a deadline: ``{"waived_by": …, "reason": …, "until": "2027-06-30"}``, that day included. 201 with the deadline.
 
     Another waiver takes the place of one that is in force. 409 if the deadline was met or no longer counts.
     """
-    sent = _sent(WaiverRequest())
+    sent = sent_as(WaiverRequest())
     wish = Wish(sent["waived_by"], sent["reason"])
     return _changed(
         deadline_id, 201, lambda file, deadline: decisions.deadline_waived(file, deadline, wish, sent["until"], running().now())
     )
 
 
-@people_routes.post("/deadlines/<path:deadline_id>/waiver/end")
+@routes.post("/deadlines/<path:deadline_id>/waiver/end")
 def end_waiver(deadline_id: str) -> Response:
     """End the waiver that is in force, from today: ``{"ended_by": …, "reason": …}``. 409 if there is none."""
-    sent = _sent(WaiverEndRequest())
+    sent = sent_as(WaiverEndRequest())
     wish = Wish(sent["ended_by"], sent["reason"])
     return _changed(deadline_id, 200, lambda file, deadline: decisions.waiver_ended(file, deadline, wish, running().now()))
 
 
-@people_routes.post("/placements/<placement_id>/documents/<path:document_id>/withdrawal")
+@routes.post("/placements/<placement_id>/documents/<path:document_id>/withdrawal")
 def withdraw_document(placement_id: str, document_id: str) -> Response:
     """Take back a document that was recorded by mistake: ``{"withdrawn_by": …, "reason": …}``. The document as it then stands.
 
     It meets nothing any more, and stays on record; what really went out is recorded under another id.
     """
-    sent, now = _sent(DocumentWithdrawalRequest()), running().now()
+    sent, now = sent_as(DocumentWithdrawalRequest()), running().now()
 
     def make(session: Session) -> tuple[str, int, str]:
         hold(session, [placement_id])
@@ -115,15 +112,3 @@ def _found(known: Known, deadline_id: str) -> tuple[PlacementFile, Deadline]:
 def _kept(session: Session, known: Known, said: list[Say]) -> None:
     write(session, known.rows())
     running().worker.say(session, said, running().now())
-
-
-def _sent(shape: Schema) -> dict[str, Any]:
-    """What was sent, as its shape has it; every problem of it at once."""
-    body = sent_json()
-    if not isinstance(body, dict):
-        raise Refused(f"Send a JSON object with {', '.join(shape.fields)}.")
-    try:
-        return dict(shape.load(body))
-    except ValidationError as error:
-        problems = {pointed(str(name)): " ".join(map(str, said)) for name, said in field_errors(error).items()}
-        raise Refused("Some of what was sent cannot be used; nothing was changed.", problems) from error

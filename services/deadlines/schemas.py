@@ -1,14 +1,9 @@
 """HTTP shapes of deadlines: what is shown of each, and what people send in."""
 
-from datetime import date
-from typing import Any
+from marshmallow import Schema, fields
 
-from marshmallow import RAISE, Schema, ValidationError, fields
-from marshmallow.validate import Length, Range
-
-from shared.event_data import LONGEST_TEXT, plain_text
-
-LAST_DAY = date(2099, 12, 31)
+from shared.event_data import LONGEST_TEXT
+from shared.requests import Request, day_field, text_field
 
 
 class PlacementSchema(Schema):
@@ -96,47 +91,26 @@ class WaiverSchema(Schema):
 # ---- what people send in -------------------------------------------------------------------------------------------
 
 
-def _says_something(text: str) -> None:
-    if not text.strip():
-        raise ValidationError("must not be empty.")
-
-
-def _text(longest: int) -> fields.String:
-    said: dict[str, Any] = {"required": "is missing.", "null": "is missing.", "invalid": "must be text."}
-    too_long = Length(max=longest, error=f"must be at most {longest} characters long.")
-    return fields.String(required=True, validate=[too_long, plain_text, _says_something], error_messages=said)
-
-
-class _Request(Schema):
+class _Reasoned(Request):
     """Something that a person does, with who and why."""
 
-    class Meta:
-        """Other keys are refused."""
-
-        unknown = RAISE
-
-    error_messages = {"unknown": "is not taken here."}  # noqa: RUF012 (marshmallow's)
-    reason = _text(LONGEST_TEXT)
+    reason = text_field(LONGEST_TEXT)
 
 
-class WaiverRequest(_Request):
+class WaiverRequest(_Reasoned):
     """Let a deadline rest until a day, that day included."""
 
-    waived_by = _text(200)
-    until = fields.Date(
-        required=True,
-        validate=Range(max=LAST_DAY, error=f"must not come after {LAST_DAY}."),
-        error_messages={"required": "is missing.", "null": "is missing.", "invalid": "must be a date such as 2027-06-30."},
-    )
+    waived_by = text_field()
+    until = day_field()
 
 
-class WaiverEndRequest(_Request):
+class WaiverEndRequest(_Reasoned):
     """End a waiver before its time."""
 
-    ended_by = _text(200)
+    ended_by = text_field()
 
 
-class DocumentWithdrawalRequest(_Request):
+class DocumentWithdrawalRequest(_Reasoned):
     """Take back a document that was recorded by mistake."""
 
-    withdrawn_by = _text(200)
+    withdrawn_by = text_field()

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from marshmallow import Schema
+
 from services.deadlines import waivers
 from services.deadlines.decisions import PlacementFile
 from services.deadlines.evidence import evidence, standing
@@ -15,7 +17,7 @@ from services.deadlines.schemas import DeadlineSchema, DocumentSchema, EvidenceS
 def placement_shown(file: PlacementFile, day: date) -> dict[str, Any]:
     """A placement that is known, every deadline it ever had, as each stands at the end of a day, and its documents."""
     return {
-        **_dumped(PlacementSchema().dump(file.placement)),
+        **dumped(PlacementSchema(), file.placement),
         "deadlines": [
             deadline_shown(file, deadline, day) for deadline in sorted(file.deadlines, key=lambda each: (each.revision, each.deadline_id))
         ],
@@ -28,7 +30,7 @@ def deadline_shown(file: PlacementFile, deadline: Deadline, day: date) -> dict[s
     stood, document = standing(file, deadline, day), evidence(file, deadline)
     waiver = waivers.in_force(file, deadline, day) if stood.state == "waived" else None
     shown = {
-        **_dumped(DeadlineSchema().dump(deadline)),
+        **dumped(DeadlineSchema(), deadline),
         "state": stood.state,
         "evidence": EvidenceSchema().dump(document) if document else None,
         "waiver": WaiverSchema().dump(waiver) if waiver else None,
@@ -53,6 +55,8 @@ def _link(link: Link, day: date) -> dict[str, Any]:
     return {**shown, "heard_on": link.heard_on.isoformat(), "because": link.because} if link.heard_on else shown
 
 
-def _dumped(found: Any) -> dict[str, Any]:
+def dumped(shape: Schema, row: Any) -> dict[str, Any]:
+    """A row as its shape shows it."""
+    found = shape.dump(row)
     assert isinstance(found, Mapping)
     return dict(found)

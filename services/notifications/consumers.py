@@ -95,6 +95,16 @@ def failed(alert: Alert) -> AlertFailed:
     )
 
 
+REACHED_BY = ("role", "organisation", "purpose", "name", "email", "webhook", "escalates_to")
+"""The fields of a contact that say who it is for and how it is reached."""
+
+
+def recipient_of(event: RecipientUpdated) -> Recipient:
+    """The contact as an event has it."""
+    parts = {name: getattr(event, name) for name in REACHED_BY}
+    return Recipient(recipient_id=event.recipient_id, **{**parts, "name": event.name.strip(), "email": event.email or None})
+
+
 def read(session: Session, messages: Sequence[Message], *, paced: bool = True) -> Known:
     """What this batch needs, in five queries.
 
@@ -194,12 +204,24 @@ def deadline_changed(known: Known, message: Message, now: datetime) -> Iterable[
     """Drop what need no longer be said of a deadline."""
     event = message.data
     assert isinstance(event, DeadlineEvent)
-    for alert in known.alerts.get(event.deadline_id, []):
+    return _drop_what_is_over(known.alerts.get(event.deadline_id, []), event)
+
+
+def milestone_changed(known: Known, message: Message, now: datetime) -> Iterable[Say]:
+    """Drop what need no longer be said of a milestone."""
+    event = message.data
+    assert isinstance(event, MilestoneEvent)
+    return _drop_what_is_over(known.alerts.get(event.milestone_id, []), event)
+
+
+def _drop_what_is_over(about: Iterable[Alert], event: DeadlineEvent | MilestoneEvent) -> Iterable[Say]:
+    """Withdraw alerts that have not left, and let nobody wait any more for an acknowledgement of those that have."""
+    for alert in about:
         if calling_back.outdated(alert, event):
             calling_back.call_back(alert, f"{event.type} was heard before this could be sent.")
         elif alert.look_at is not None and calling_back.moot(alert, event):
             alert.look_at, alert.escalation = None, f"not needed: {event.type} was heard"
-    return []
+    return ()
 
 
 def deadline_approaching(known: Known, message: Message, now: datetime) -> Iterable[Say]:
@@ -215,16 +237,6 @@ def deadline_missed(known: Known, message: Message, now: datetime) -> Iterable[S
     assert isinstance(event, DeadlineMissed)
     deadline_changed(known, message, now)
     return known.tell(decisions.deadline_news("deadline-missed", event, known.contacts), now)
-
-
-def milestone_changed(known: Known, message: Message, now: datetime) -> Iterable[Say]:
-    """Drop what need no longer be said of a milestone."""
-    event = message.data
-    assert isinstance(event, MilestoneEvent)
-    for alert in known.alerts.get(event.milestone_id, []):
-        if calling_back.outdated(alert, event):
-            calling_back.call_back(alert, f"{event.type} was heard before this could be sent.")
-    return []
 
 
 def milestone_approaching(known: Known, message: Message, now: datetime) -> Iterable[Say]:
@@ -263,16 +275,6 @@ def post_move_decided(known: Known, message: Message, now: datetime) -> Iterable
     return known.tell(decisions.post_move_decided(event), now)
 
 
-REACHED_BY = ("role", "organisation", "purpose", "name", "email", "webhook", "escalates_to")
-"""The fields of a contact that say who it is for and how it is reached."""
-
-
-def recipient_of(event: RecipientUpdated) -> Recipient:
-    """The contact as an event has it."""
-    parts = {name: getattr(event, name) for name in REACHED_BY}
-    return Recipient(recipient_id=event.recipient_id, **{**parts, "name": event.name.strip(), "email": event.email or None})
-
-
 CONSUMERS: Mapping[type[Event], Handler] = {
     PlacementUpdated: placement_updated,
     PlacementWithdrawn: placement_withdrawn,
@@ -283,12 +285,12 @@ CONSUMERS: Mapping[type[Event], Handler] = {
     DeadlineApproaching: deadline_approaching,
     DeadlineMet: deadline_changed,
     DeadlineMissed: deadline_missed,
+    DeadlineWaived: deadline_changed,
     DeadlineWithdrawn: deadline_changed,
     MilestoneSet: milestone_changed,
     MilestoneApproaching: milestone_approaching,
     MilestoneMet: milestone_changed,
     MilestoneMissed: milestone_missed,
     MilestoneWithdrawn: milestone_changed,
-    DeadlineWaived: deadline_changed,
     ResponsibilityAssigned: responsibility_assigned,
 }

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from services.notifications.consumers import failed
 from services.notifications.digests import digest_of
-from services.notifications.letters import render
+from services.notifications.letters import word
 from services.notifications.models import Alert, Preference, Recipient
 from services.notifications.timing import held_up
 from shared.crashpoints import crashpoint
@@ -63,18 +63,8 @@ def _gathered(worker: Worker, session: Session, rows: list[Alert], now: datetime
         rows[0].pace = "immediate"
         return
     for alert in rows:
-        _word(alert)
+        word(alert)
     worded = [alert for alert in rows if alert.status == "pending"]
     worker.say(session, [Say(failed(alert)) for alert in rows if alert.status == "failed"], now)
     if worded:
         session.add(digest_of(worded, session.get(Recipient, worded[0].recipient_id), now))
-
-
-def _word(alert: Alert) -> None:
-    """Word an alert, so that its subject can stand in the digest."""
-    try:
-        letter = render(alert.template, alert.values)
-    except Exception as error:
-        alert.status, alert.reason = "failed", f"The message cannot be worded: {error!r}; mend templates/{alert.template}."
-    else:
-        alert.subject, alert.text = letter.subject, letter.text

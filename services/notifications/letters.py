@@ -158,6 +158,16 @@ def _cut(subject: str) -> str:
     return (kept.rpartition(" ")[0] or kept).rstrip() + "…"
 
 
+def word(alert: Alert) -> None:
+    """Word an alert from its template and values; one that cannot be worded fails, and says what is to be mended."""
+    try:
+        letter = render(alert.template, alert.values)
+    except Exception as error:
+        alert.status, alert.reason = "failed", f"The message cannot be worded: {error!r}; mend templates/{alert.template}."
+    else:
+        alert.subject, alert.text = letter.subject, letter.text
+
+
 # ---- shown again -------------------------------------------------------------------------------------------------
 
 

@@ -109,9 +109,7 @@ def habits_of(preference: Preference | None, day: date) -> Habits:
 @lru_cache(maxsize=256)
 def number(name: str, day: date) -> int:
     """A parameter of the policy on a day."""
-    value = load_policies("notifications")[POLICY].parameters[name].on(day)
-    assert value is not None, f"{name} has a value on every day on which {POLICY} is in force"
-    return int(value.value)
+    return load_policies("notifications")[POLICY].parameters[name].number_on(day)
 
 
 def joined_until(now: datetime) -> datetime:

@@ -2,11 +2,12 @@
 
 import typing
 
-from marshmallow import RAISE, Schema, fields
+from marshmallow import Schema, fields
 from marshmallow.validate import Length, OneOf, Regexp
 
 from services.notifications.models import Choice
 from shared.event_data import plain_text
+from shared.requests import Request
 
 A_TIME = Regexp("([01][0-9]|2[0-3]):[0-5][0-9]\\Z", error="must be a time of day such as 20:00.")
 
@@ -88,13 +89,8 @@ class RecipientSchema(Schema):
     changed_at = fields.AwareDateTime(allow_none=True)
 
 
-class ChosenSchema(Schema):
+class ChosenSchema(Request):
     """What somebody chooses: a pace for some kinds of alert, and times of day."""
-
-    class Meta:
-        """Other keys are refused."""
-
-        unknown = RAISE
 
     error_messages = {"unknown": "is not taken here; there are kinds, quiet_from, quiet_until, digest_at and by."}  # noqa: RUF012
     kinds = fields.Dict(keys=fields.String(), values=fields.String(validate=OneOf(typing.get_args(Choice))), load_default=dict)

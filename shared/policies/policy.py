@@ -49,6 +49,10 @@ class Parameter:
         """The value in force on that day."""
         return next(iter(in_force(self.values, day)), None)
 
+    def number_on(self, day: date) -> int:
+        """The value on that day as a number, of days for example; outside the days it has one for, its first."""
+        return int((self.on(day) or self.values[0]).value)
+
 
 @dataclass(frozen=True)
 class Rule:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from services.deadlines.milestone_clock import tick_milestones
+from services.deadlines.governance.clock import tick_milestones
 from services.deadlines.models import Milestone
 from shared.database import transaction
 from shared.events import ContractRecorded, Event, MeetingHeld, MilestoneEvent, QuorumDecided, ReportIssued

@@ -21,9 +21,11 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from services.__main__ import main
-from services.deadlines import calendar
 from services.deadlines.app import SERVICE, create_app
-from services.deadlines.calendar import MOST_ENTRIES, Duties, Entry, Reader, entries, feed
+from services.deadlines.calendars import feed as feeds
+from services.deadlines.calendars.entries import Entry, entries
+from services.deadlines.calendars.feed import MOST_ENTRIES, feed
+from services.deadlines.calendars.reading import Duties, Reader
 from services.deadlines.clock import tick
 from services.deadlines.duties import placement_duties
 from services.deadlines.models import Calendar
@@ -226,7 +228,7 @@ def test_no_two_duties_of_a_placement_share_an_entry() -> None:
 
 
 def test_a_calendar_has_an_end_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calendar, "MOST_ENTRIES", 2)
+    monkeypatch.setattr(feeds, "MOST_ENTRIES", 2)
     text = feed(HOST, story_entries(Story(a_placement())), "https://example.org").decode()
     assert text.count("BEGIN:VEVENT") == 2
     assert "The first 2 of 3 entries" in text

@@ -8,9 +8,9 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from services.deadlines import milestone_clock
 from services.deadlines.app import SERVICE, create_app
-from services.deadlines.milestone_clock import tick_milestones
+from services.deadlines.governance import clock as milestone_clock
+from services.deadlines.governance.clock import tick_milestones
 from services.deadlines.models import Contract
 from shared.config import Config
 from shared.database import transaction

@@ -10,11 +10,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from services.deadlines.app import SERVICE, create_app
-from services.deadlines.milestones import days_of
 from services.deadlines.models import GovernedYear
 from shared.database import transaction
 from shared.decisions import DecisionRow
 from shared.events import Event, MilestoneApproaching, MilestoneMet, MilestoneMissed, MilestoneSet, MilestoneWithdrawn
+from shared.policies import load_policies
 from shared.worker import Worker
 from tests.deadlines.arrangements import a_contract, a_meeting, a_report, a_verdict, hear, milestones, said, strike, told
 from tests.helpers import Clock, a_worker
@@ -324,6 +324,10 @@ def test_the_milestone_of_a_year_is_met_by_meetings_and_not_by_hand(worker: Work
     assert client.post(f"/deadlines/milestones/{BOARD}/2027/meetings/1/met", json=record).status_code == 409
 
 
+def days(policy: str, parameter: str) -> int:
+    return load_policies("deadlines")[policy].parameters[parameter].number_on(END)
+
+
 def test_the_days_of_notice_are_parameters_of_the_policies() -> None:
-    assert days_of("governance-year", "shortfall-notice", END) == (END - date(2027, 10, 1)).days
-    assert days_of("contract-milestones", "milestone-notice", END) == 30
+    assert days("governance-year", "shortfall-notice") == (END - date(2027, 10, 1)).days
+    assert days("contract-milestones", "milestone-notice") == 30

@@ -11,20 +11,20 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.deadlines import upload_api
 from services.deadlines.app import SERVICE, create_app
-from services.deadlines.sheets import Wrong, open_sheet
-from services.deadlines.uploads import (
+from services.deadlines.upstream import api
+from services.deadlines.upstream.cells import day_of
+from services.deadlines.upstream.placements import (
     POSTS,
     Bodies,
     Checked,
     check_placements,
     check_posts,
-    day_of,
     open_placements,
     post_key,
     read_time,
 )
+from services.deadlines.upstream.sheets import Wrong, open_sheet
 from shared.errors import Refused
 from shared.events import PlacementUpdated, PlacementWithdrawn
 from shared.worker import Worker
@@ -387,5 +387,5 @@ def test_what_cannot_be_a_spreadsheet_is_refused(worker: Worker, client: FlaskCl
 
 
 def test_a_spreadsheet_too_long_is_sent_to_the_command(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upload_api, "MOST_ROWS", 1)
+    monkeypatch.setattr(api, "MOST_ROWS", 1)
     assert "tripartite import" in post(client, written(BODIES, {**BODIES, "TIS Placement ID": "2"})).get_json()["detail"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.deadlines.upstream import message_from_tis
+from services.deadlines.upstream.messages import message_from_tis
 from shared.errors import MalformedEvent
 from shared.events import PlacementUpdated, PlacementWithdrawn
 from shared.wire import read_message

@@ -12,11 +12,11 @@ from functools import lru_cache
 from typing import Any
 
 from services.deadlines.compliance.figures import MEASURES, Tally
-from services.deadlines.duties import TARGETS
 from shared.decisions import standing
 from shared.policies import load_policies
 from shared.policies.facts import read_facts
 
+POLICY = "on-time-targets"
 KPIS: Mapping[str, str] = {"kpi-cop-90": "bundle", "kpi-12w-90": "placement_information_to_host"}
 """What each target is held against."""
 
@@ -50,10 +50,10 @@ def verdict(name: str, tally: Tally, as_at: date) -> Verdict:
 
 @lru_cache(maxsize=4096)
 def _verdict(measured: str, percent_on_time: int | None, as_at: date) -> Verdict:
-    policy = load_policies("deadlines")[TARGETS]
+    policy = load_policies("deadlines")[POLICY]
     given: dict[str, Any] = {"measured_documents": measured, "anything_due": percent_on_time is not None}
     given |= {} if percent_on_time is None else {"percent_on_time": percent_on_time}
-    decision = standing(policy, read_facts(policy.facts, given, TARGETS), as_at)
+    decision = standing(policy, read_facts(policy.facts, given, POLICY), as_at)
     outcome = decision.outcome
     assert outcome is not None, "the policy needs no more than it is given"
     [because] = decision.body["because"]

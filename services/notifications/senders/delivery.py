@@ -26,7 +26,7 @@ from services.notifications.digests import KIND as DIGEST
 from services.notifications.digests import with_members
 from services.notifications.escalation import watched
 from services.notifications.gathering import awake
-from services.notifications.letters import render
+from services.notifications.letters import word
 from services.notifications.models import Alert
 from services.notifications.senders import pace
 from services.notifications.senders.leaving import kept_because
@@ -94,7 +94,7 @@ def claim(worker: Worker, channel: str, sender: "senders.Sender | None", token: 
             _look_through(session, alert)
             if alert.status == "pending":
                 with_link(alert, worker.config)
-                _word(alert)
+                word(alert)
             _sort_out(alert, worker, sender)
         leaving = [alert for alert in rows if alert.status == "pending"]
         for alert in leaving:
@@ -111,15 +111,6 @@ def _look_through(session: Session, alert: Alert) -> None:
     """A digest leaves only while everything in it still holds."""
     if alert.kind == DIGEST:
         taken_apart(alert, session.scalars(select(Alert).where(Alert.digest == alert.alert_key).with_for_update()).all())
-
-
-def _word(alert: Alert) -> None:
-    try:
-        letter = render(alert.template, alert.values)
-    except Exception as error:
-        alert.status, alert.reason = "failed", f"The message cannot be worded: {error!r}; mend templates/{alert.template}."
-    else:
-        alert.subject, alert.text = letter.subject, letter.text
 
 
 def _sort_out(alert: Alert, worker: Worker, sender: "senders.Sender | None") -> None:

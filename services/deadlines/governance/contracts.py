@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from services.deadlines.milestones import OPEN, Subject, Term, days_of, long_day, set_milestone, withdraw
+from services.deadlines.governance.milestones import OPEN, Subject, Term, long_day, set_milestone, withdraw
 from services.deadlines.models import Contract, Milestone
 from shared.decisions import standing
 from shared.events import ContractRecorded
@@ -123,7 +123,7 @@ def terms(decision: Decision, asked: str, today: date) -> list[Term]:
 def _term(rule: Rule, number: int, known: Mapping[str, Code], asked: str, decision_id: str, today: date) -> Term:
     listed = rule.then["milestones"]
     item: dict[str, Any] = {name: _day(value, known) if isinstance(value, Computed) else value for name, value in listed[number]}
-    notice = timedelta(days=days_of(POLICY, "milestone-notice", today))
+    notice = timedelta(days=load_policies("deadlines")[POLICY].parameters["milestone-notice"].number_on(today))
     window = f"From {long_day(item['from'])} to {long_day(item['by'])}. " if "from" in item else ""
     name = rule.id if len(listed) == 1 else f"{rule.id}-{number + 1}"
     return Term(

@@ -1,4 +1,4 @@
-"""Contracts and governance, events in: what a batch needs of them, and the handlers. The sentences stand in contracts.py and governance.py.
+"""Contracts and governance, events in: what a batch needs of them, and the handlers. The sentences stand in contracts.py and decisions.py.
 
 Whoever works on the bodies of a lead employer holds its governance: two meetings that are heard at once are counted one after the other.
 """
@@ -11,9 +11,10 @@ from typing import Any, Protocol
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.orm import Session
 
-from services.deadlines import contracts, governance
-from services.deadlines.contracts import ContractFile
-from services.deadlines.governance import BOARD, COMMITTEE, BodyFile, Unit
+from services.deadlines.governance import contracts, decisions
+from services.deadlines.governance.bodies import BOARD, COMMITTEE, BodyFile, Unit
+from services.deadlines.governance.contracts import ContractFile
+from services.deadlines.governance.years import OWED
 from services.deadlines.models import Contract, GovernedBody, GovernedYear, Meeting, Milestone, Report
 from shared.database import hold
 from shared.decisions import store
@@ -54,7 +55,7 @@ class Governed:
 
     def settle(self, units: Iterable[Unit], now: datetime) -> list[Say]:
         """Judge the years of these bodies anew, by what is known now."""
-        return [saying for unit in dict.fromkeys(units) for saying in governance.settle(self.file(unit), today(now))]
+        return [saying for unit in dict.fromkeys(units) for saying in decisions.settle(self.file(unit), today(now))]
 
     def file(self, unit: Unit) -> BodyFile:
         """The file of a body, with what is known of it now."""
@@ -209,7 +210,7 @@ def _met(governed: Governed, event: MeetingHeld | QuorumDecided, now: datetime, 
 
 def _said_of_terms(event: MeetingHeld) -> bool | None:
     """Whether the North West's terms apply, as a meeting says; what cannot be read is responsibility's to refuse."""
-    fact = load_policies("deadlines")[governance.OWED].facts["north_west_terms"]
+    fact = load_policies("deadlines")[OWED].facts["north_west_terms"]
     try:
         return bool(fact.read(event.facts["north_west_terms"])) if "north_west_terms" in event.facts else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""Who may read which calendar: tokens are made, shown once, kept as a hash, and revoked; and what a reader's calendar is made of.
+"""Who may read which calendar: tokens are made, shown once, kept as a hash, and revoked.
 
 A calendar program can send no password of ours, so the address itself is the secret: 256 random bits in ``?token=``. What is stored
 cannot be turned back into it, and a revoked one stays on record.
@@ -7,14 +7,14 @@ cannot be turned back into it, and a revoked one stays on record.
 import hashlib
 import secrets
 import uuid
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from services.deadlines.calendar import CANCELLED, PAST, Duties, Reader
-from services.deadlines.models import AsHeard, Calendar, Deadline, Placement, PlacementVersion
+from services.deadlines.calendars.reading import Reader
+from services.deadlines.models import Calendar, Placement
 from shared.errors import Refused, UnknownResource
 from shared.organisations import names_by_code
 from shared.policies.reading import suggest
@@ -100,26 +100,3 @@ def _known(session: Session, reader: Reader) -> None:
     if session.scalar(select(Placement.placement_id).where(Placement.host == reader.host).limit(1)) is None:
         problem = f"“{reader.host}” is no ODS code in shared/organisations.yaml{suggest(reader.host.upper(), names_by_code())}."
         raise Refused("There is no such host.", {"host": f"{problem} No placement was heard of there either."})
-
-
-# ---- what it is made of --------------------------------------------------------------------------------------------
-
-
-def read_duties(session: Session, reader: Reader, day: date) -> list[Duties]:
-    """The placements that a reader's calendar may show on a day, each with every deadline of the reader's there: two queries.
-
-    Found by way of the placements that are or were the reader's: every deadline has one, and comes before its start.
-    """
-    wanted = select(Placement.placement_id).where(_theirs(Placement, reader, day))
-    before = select(PlacementVersion.placement_id).where(_theirs(PlacementVersion, reader, day))
-    placed = select(Placement).where(Placement.placement_id.in_(wanted.union(before)))
-    found = {placement.placement_id: Duties(placement) for placement in session.scalars(placed)}
-    mine = Deadline.trainee_id == reader.person if reader.person else Deadline.host == reader.host
-    for deadline in session.scalars(select(Deadline).where(mine, Deadline.placement_id.in_(found))):
-        found[deadline.placement_id].deadlines.append(deadline)
-    return list(found.values())
-
-
-def _theirs(known: type[AsHeard], reader: Reader, day: date) -> ColumnElement[bool]:
-    mine = known.trainee_id == reader.person if reader.person else known.host == reader.host
-    return and_(mine, known.start_date >= day - PAST - CANCELLED)

@@ -1,6 +1,10 @@
 """HTTP shapes of contracts, milestones, meetings and reports."""
 
 from marshmallow import Schema, fields
+from marshmallow.validate import Length
+
+from shared.event_data import plain_text
+from shared.requests import Request, day_field, text_field
 
 
 class MilestoneSchema(Schema):
@@ -68,3 +72,11 @@ class ReportSchema(Schema):
     lead_employer = fields.String()
     host = fields.String()
     issued_on = fields.Date()
+
+
+class MetRequest(Request):
+    """Somebody records that a milestone was reached."""
+
+    met_on = day_field()
+    recorded_by = text_field()
+    note = fields.String(load_default="", validate=[Length(max=500), plain_text])

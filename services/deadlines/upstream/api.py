@@ -1,22 +1,41 @@
-"""HTTP for TIS's bulk-upload spreadsheets: placements as CSV, all rows or none."""
+"""HTTP in: what TIS says, as its messages or as a spreadsheet of its bulk upload. All of it is taken, or none."""
+
+from typing import Any
 
 from flask import Response, request
 from flask_smorest import Blueprint
 
-from services.deadlines.uploads import Checked, check_placements, open_placements, read_time
+from services.deadlines.upstream.messages import message_from_tis
+from services.deadlines.upstream.placements import Checked, check_placements, open_placements, read_time
 from shared import outbox
-from shared.answers import answer, running
+from shared.answers import answer, running, sent_json
 from shared.database import transaction
-from shared.errors import Refused
+from shared.errors import MalformedEvent, Refused
 from shared.problems import pointed
-from shared.service import MOST_PROBLEMS
-from shared.wire import Message
+from shared.service import MOST_PROBLEMS, accept
+from shared.wire import Message, parse_json
 
-upload_routes = Blueprint("uploads", __name__, description="Bulk-upload spreadsheets in")
+routes = Blueprint("upstream", __name__, description="TIS's messages and bulk-upload spreadsheets in")
 MOST_ROWS = 10_000
 
 
-@upload_routes.post("/upstream/placements-csv")
+@routes.post("/upstream/tis")
+def take_tis() -> Response:
+    """Take TIS placement messages as they are: one, a list, or JSON Lines. All are taken, or none."""
+    if request.mimetype == "application/x-ndjson":
+        lines = enumerate(request.get_data().split(b"\n"))
+        return accept([_line(number, line) for number, line in lines if line.strip()], message_from_tis)
+    return accept(sent_json(), message_from_tis)
+
+
+def _line(number: int, line: bytes) -> Any:
+    try:
+        return parse_json(line)
+    except MalformedEvent as error:
+        raise MalformedEvent("A line is not usable; nothing was taken.", {str(number): error.detail}) from error
+
+
+@routes.post("/upstream/placements-csv")
 def take_placements() -> Response:
     """Take a spreadsheet of placements (``text/csv``) with the columns *Training body* and *Employing body*: all rows, or none.
 

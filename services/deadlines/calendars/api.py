@@ -8,8 +8,10 @@ from flask_smorest import Blueprint
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from services.deadlines.calendar import Reader, entries, feed, tag
-from services.deadlines.calendars import find, issue, opened, read_duties, reader_of, revoke, shown
+from services.deadlines.calendars.entries import entries
+from services.deadlines.calendars.feed import feed, tag
+from services.deadlines.calendars.reading import Reader, read_duties
+from services.deadlines.calendars.tokens import find, issue, opened, reader_of, revoke, shown
 from services.deadlines.models import Calendar
 from shared.answers import answer, listed, narrowed, once, running, sent_json, takes
 from shared.database import transaction
@@ -17,11 +19,11 @@ from shared.errors import Refused
 from shared.problems import pointed, problem
 from shared.worker import today
 
-calendar_routes = Blueprint("calendars", __name__, description="What is due, as a calendar feed (RFC 5545)")
+routes = Blueprint("calendars", __name__, description="What is due, as a calendar feed (RFC 5545)")
 NO_CALENDAR = "No calendar is read with this token; ask whoever gave you the address for a new one."
 
 
-@calendar_routes.get("/calendar.ics")
+@routes.get("/calendar.ics")
 def read_calendar() -> Response:
     """The feed that ``?token=`` opens: 304 if the reader has it as it is, 404 for a token that is none, 410 for one that was revoked."""
     now = running().now()
@@ -45,7 +47,7 @@ def read_calendar() -> Response:
     return response
 
 
-@calendar_routes.post("/calendars")
+@routes.post("/calendars")
 def make_calendar() -> Response:
     """Make a calendar for a host (``{"host": "RXN"}``) or a person (``{"person": "314334"}``). Its token is shown in this answer alone."""
     reader, now = _reader(sent_json()), running().now()
@@ -79,21 +81,21 @@ def _reader(sent: Any) -> Reader:
     return Reader(**{name: value.strip() for name, value in given.items()})
 
 
-@calendar_routes.get("/calendars")
+@routes.get("/calendars")
 def list_calendars() -> Response:
     """Calendars, by id: ``?host=`` or ``?person=``. Their tokens are not known here."""
     takes("host", "person")
     return listed(narrowed(select(Calendar), host=Calendar.host, person=Calendar.person), Calendar.calendar_id, shown)
 
 
-@calendar_routes.get("/calendars/<calendar_id>")
+@routes.get("/calendars/<calendar_id>")
 def show_calendar(calendar_id: str) -> Response:
     """One calendar: whose it is, when it was made, last read and revoked."""
     with transaction(running().worker.engine) as session:
         return answer(shown(find(session, calendar_id)))
 
 
-@calendar_routes.delete("/calendars/<calendar_id>")
+@routes.delete("/calendars/<calendar_id>")
 def revoke_calendar(calendar_id: str) -> Response:
     """Revoke a calendar: its address gives nothing any more. One that is revoked stays so."""
     with transaction(running().worker.engine) as session:

@@ -15,17 +15,16 @@ import re
 import typing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from decimal import ROUND_HALF_UP, Decimal
-from functools import lru_cache
+from datetime import UTC, datetime
 from typing import BinaryIO
 
-from services.deadlines.sheets import Column, Row, Sheet, Wrong, open_sheet
-from services.deadlines.upstream import placement_type, site_code
+from services.deadlines.upstream import cells
+from services.deadlines.upstream.messages import site_code
+from services.deadlines.upstream.sheets import Column, Row, Sheet, Wrong, open_sheet
 from shared.errors import MalformedEvent, Refused
 from shared.event_data import read_event
-from shared.events import Event, PlacementType, PlacementUpdated, PlacementWithdrawn
-from shared.organisations import codes_by_name, names_by_code
+from shared.events import Event, PlacementUpdated, PlacementWithdrawn
+from shared.organisations import names_by_code
 from shared.policies.reading import suggest
 from shared.wire import Message, fingerprint, microseconds, say
 
@@ -59,7 +58,6 @@ _COLUMNS = {
     "start_date": FIRST_DAY,
     "end_date": LAST_DAY,
 }
-A_DAY = "a day such as 04/08/2027 or 2027-08-04"
 
 
 class Bodies(typing.NamedTuple):
@@ -127,8 +125,8 @@ def check_placements(sheet: Sheet, find: FindBodies, as_of: datetime, seen: Seen
 def check_posts(sheet: Sheet) -> Iterator[tuple[Row, Bodies]]:
     """Row by row the bodies of a post; of a row with something wrong in it they are empty."""
     for row in sheet:
-        _text(row, POST)
-        yield row, Bodies(_code(row, TRAINING_BODY), _code(row, EMPLOYING_BODY))
+        cells.text(row, POST)
+        yield row, Bodies(cells.organisation(row, TRAINING_BODY), cells.organisation(row, EMPLOYING_BODY))
 
 
 def read_time(given: str) -> datetime:
@@ -160,7 +158,7 @@ def _placement(row: Row, find: FindBodies) -> Event | None:
     if status in NOT_YET:
         return None
     known = (*COUNTS, *TAKEN_BACK, *NOT_YET)
-    if _text(row, STATUS) and status not in known:
+    if cells.text(row, STATUS) and status not in known:
         row.refuse(STATUS, f"“{row[STATUS]}” is no status known here{suggest(status, known)}", f"one of {', '.join(known).upper()}")
     placement_id = _placement_id(row, _trainee_id(row))
     wanted = {"placement_id": placement_id, "reason": f"{row[STATUS].upper()} in a bulk upload"}
@@ -179,7 +177,7 @@ def _placement(row: Row, find: FindBodies) -> Event | None:
 
 def _whole(row: Row, placement_id: str, find: FindBodies) -> dict[str, str]:
     bodies = _bodies(row, find)
-    site = _text(row, "Site")
+    site = cells.text(row, "Site")
     return {
         "placement_id": placement_id,
         "trainee_id": _trainee_id(row, told=True),
@@ -187,12 +185,12 @@ def _whole(row: Row, placement_id: str, find: FindBodies) -> dict[str, str]:
         "host_name": names_by_code().get(bodies.host, bodies.host),
         "site": site_code(site),
         "lead_employer": bodies.lead_employer,
-        "specialty": _text(row, "Specialty1"),
-        "grade": _text(row, "Grade"),
-        "whole_time_equivalent": _whole_time_equivalent(row),
-        "placement_type": _type(row),
-        "start_date": _day(row, FIRST_DAY),
-        "end_date": _day(row, LAST_DAY),
+        "specialty": cells.text(row, "Specialty1"),
+        "grade": cells.text(row, "Grade"),
+        "whole_time_equivalent": cells.whole_time_equivalent(row, "WTE"),
+        "placement_type": cells.placement_type(row, TYPE),
+        "start_date": cells.day(row, FIRST_DAY),
+        "end_date": cells.day(row, LAST_DAY),
     }
 
 
@@ -200,7 +198,7 @@ def _placement_id(row: Row, trainee_id: str) -> str:
     """TIS's own id, or one that follows from person, post and first day; what it needs and cannot be used is noted."""
     if row[PLACEMENT_ID]:
         return row[PLACEMENT_ID]
-    post, first = post_key(row[POST]), day_of(row[FIRST_DAY])
+    post, first = post_key(row[POST]), cells.day_of(row[FIRST_DAY])
     return f"upload-{fingerprint(f'{trainee_id} {post} {first}')}" if trainee_id and post and first else _cannot_be_told(row, trainee_id)
 
 
@@ -209,8 +207,8 @@ def _cannot_be_told(row: Row, trainee_id: str) -> str:
     if row[STATUS].lower() not in COUNTS:
         if not trainee_id:
             _trainee_id(row, told=True)
-        _text(row, POST)
-        _day(row, FIRST_DAY)
+        cells.text(row, POST)
+        cells.day(row, FIRST_DAY)
     return ""
 
 
@@ -231,82 +229,12 @@ def _trainee_id(row: Row, *, told: bool = False) -> str:
 
 def _bodies(row: Row, find: FindBodies) -> Bodies:
     """The columns beside it, if they are filled; else what is known of the post."""
-    number = _text(row, POST)
+    number = cells.text(row, POST)
     if row[TRAINING_BODY] and row[EMPLOYING_BODY]:
-        return Bodies(_code(row, TRAINING_BODY), _code(row, EMPLOYING_BODY))
+        return Bodies(cells.organisation(row, TRAINING_BODY), cells.organisation(row, EMPLOYING_BODY))
     found = find(post_key(number)) if number else None
     if number and found is None:
         row.refuse(POST, f"“{number}” is not among the posts that can be used", "the number of a post with its training and employing body")
     known = found or Bodies("", "")
-    host = _code(row, TRAINING_BODY) if row[TRAINING_BODY] else known.host
-    return Bodies(host, _code(row, EMPLOYING_BODY) if row[EMPLOYING_BODY] else known.lead_employer)
-
-
-# ---- cells ---------------------------------------------------------------------------------------------------------
-
-
-def _text(row: Row, column: str) -> str:
-    if not row[column]:
-        row.refuse(column, "the cell is empty", "a value: the column is required")
-    return row[column]
-
-
-def _day(row: Row, column: str) -> str:
-    given = row[column]
-    found = day_of(given)
-    if found is None and _text(row, column):
-        row.refuse(column, f"“{given}” is no day", A_DAY)
-    return found.isoformat() if found else ""
-
-
-@lru_cache(maxsize=4096)
-def day_of(text: str) -> date | None:
-    """The day that is written as England does (04/08/2027), or as ISO 8601 does, at midnight if with a time; None if it is none."""
-    english = re.fullmatch("([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})( 0?0:00(:00)?)?", text)
-    iso = re.fullmatch("([0-9]{4})-([0-9]{2})-([0-9]{2})([T ]00:00(:00(\\.0+)?)?Z?)?", text)
-    try:
-        if english:
-            return date(int(english[3]), int(english[2]), int(english[1]))
-        return date(int(iso[1]), int(iso[2]), int(iso[3])) if iso else None
-    except ValueError:
-        return None
-
-
-def _whole_time_equivalent(row: Row) -> str:
-    """A share of full time, to three places."""
-    given = row["WTE"]
-    if not _text(row, "WTE"):
-        return ""
-    found = Decimal(given) if re.fullmatch("[0-9]{0,3}(\\.[0-9]{1,20})?|[0-9]\\.", given) and given != "." else Decimal(0)
-    rounded = found.quantize(Decimal("0.001"), ROUND_HALF_UP)
-    if not 0 < rounded <= 2:
-        row.refuse("WTE", f"“{given}” is no share of full time", "a fraction such as 0.8, or 1 for full time")
-    return f"{rounded.normalize():f}"
-
-
-def _type(row: Row) -> str:
-    given = row[TYPE]
-    found, known = placement_type(given), typing.get_args(PlacementType)
-    if _text(row, TYPE) and found not in known:
-        row.refuse(TYPE, f"“{given}” is no type of placement known here{suggest(found, known)}", "a type of TIS such as In post")
-    return found
-
-
-def _code(row: Row, column: str) -> str:
-    """The ODS code of the organisation that a cell names: by its registered name, the code itself, or both, as in ``Name (RXN)``."""
-    given = row[column]
-    found = _code_of(given)
-    if not found and _text(row, column):
-        near = suggest(given, names_by_code().values()) or suggest(given.lower(), codes_by_name())
-        right = "an organisation of shared/organisations.yaml, by name or ODS code"
-        row.refuse(column, f"“{given}” is not known{near}", right)
-    return found
-
-
-@lru_cache(maxsize=4096)
-def _code_of(given: str) -> str:
-    if given.upper() in names_by_code():
-        return given.upper()
-    both = re.fullmatch("(.+?) *\\(([A-Za-z0-9]+)\\)", given)
-    found = codes_by_name().get(" ".join((both[1] if both else given).lower().split()), "")
-    return found if not both or found == both[2].upper() else ""  # a name beside the code of another is neither
+    host = cells.organisation(row, TRAINING_BODY) if row[TRAINING_BODY] else known.host
+    return Bodies(host, cells.organisation(row, EMPLOYING_BODY) if row[EMPLOYING_BODY] else known.lead_employer)

@@ -1,4 +1,4 @@
-"""The clock of milestones: what comes near or was missed, and a new calendar year for every body. Works as clock.py does.
+"""The clock of milestones: what comes near or was missed, and a new calendar year for every body. Works as the clock of deadlines does.
 
 What must be looked at carries the day in ``next_on``; a stroke takes those whose day has come, the longest due first, a batch in one
 transaction: milestones first, so that a year is closed before the next is opened.
@@ -9,9 +9,10 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from services.deadlines.governance import Unit, clock_struck
-from services.deadlines.governed import Governed, hold_governance, known_of
-from services.deadlines.milestones import struck
+from services.deadlines.governance.bodies import Unit
+from services.deadlines.governance.consumers import Governed, hold_governance, known_of
+from services.deadlines.governance.decisions import clock_struck
+from services.deadlines.governance.milestones import struck
 from services.deadlines.models import GovernedBody, Milestone
 from shared.crashpoints import crashpoint
 from shared.database import hold, hold_if_free, transaction

@@ -1,13 +1,12 @@
 """The life of a milestone: set, approaching, met, missed, withdrawn. Pure: a row, the day -> the row changed, and what is to be said.
 
-What a contract owes is found in contracts.py, what a body owes in a calendar year in governance.py; both set, keep and end their
-milestones by the functions here, and the clock (milestone_clock.py) strikes for them.
+What a contract owes is found in contracts.py, what a body owes in a calendar year in decisions.py; both set, keep and end their
+milestones by the functions here, and the clock (clock.py) strikes for them.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import lru_cache
 from typing import Any
 
 from services.deadlines.models import Milestone
@@ -20,7 +19,6 @@ from shared.events import (
     MilestoneSet,
     MilestoneWithdrawn,
 )
-from shared.policies import load_policies
 from shared.worker import Say
 from shared.writing import new
 
@@ -120,14 +118,6 @@ def struck(milestone: Milestone, today: date) -> list[Say]:
 def in_force(milestones: Iterable[Milestone], regarding: str, rule: str) -> list[Milestone]:
     """The milestones of a rule of a contract or year that were not withdrawn."""
     return [found for found in milestones if (found.regarding, found.rule) == (regarding, rule) and found.counts]
-
-
-@lru_cache(maxsize=64)
-def days_of(policy: str, name: str, day: date) -> int:
-    """A parameter of a policy, in days, as it stands on a day (on its first, before it was in force)."""
-    found = load_policies("deadlines")[policy].parameters[name]
-    value = found.on(day) or found.values[0]
-    return int(value.value)
 
 
 def long_day(day: date) -> str:

@@ -9,33 +9,31 @@ from typing import Any
 
 from flask import Response, request
 from flask_smorest import Blueprint
-from marshmallow import RAISE, Schema, ValidationError, fields
-from marshmallow.validate import Length
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from services.deadlines import governance
-from services.deadlines.governance import CHECKED, COUNTED, OWED, Unit
-from services.deadlines.governance_schemas import ContractSchema, MeetingSchema, MilestoneSchema, ReportSchema
-from services.deadlines.milestones import OPEN, STATES, meet
+from services.deadlines.governance.bodies import Unit
+from services.deadlines.governance.decisions import COUNTED, shortfall
+from services.deadlines.governance.milestones import OPEN, STATES, meet
+from services.deadlines.governance.schemas import ContractSchema, MeetingSchema, MetRequest, MilestoneSchema, ReportSchema
+from services.deadlines.governance.years import CHECKED, OWED
 from services.deadlines.models import AlertReceipt, Contract, GovernedYear, Meeting, Milestone, Report
-from shared.answers import answer, if_matches, listed, narrowed, once, one_of, running, sent_json, tagged, takes
+from services.deadlines.shown import dumped
+from shared.answers import answer, if_matches, listed, narrowed, once, one_of, running, tagged, takes
 from shared.database import hold, transaction
 from shared.decisions import DecisionRow
 from shared.errors import NotAsThingsStand, Refused, UnknownResource
-from shared.event_data import plain_text
-from shared.policies.facts import field_errors
-from shared.problems import pointed
+from shared.requests import sent_as
 from shared.worker import today
 
 SHOWN_OF_ALERTS = ("kind", "channel", "status", "detail")
-governance_routes = Blueprint("governance", __name__, description="What a contract owes by when, and what a body owes in a year")
+routes = Blueprint("governance", __name__, description="What a contract owes by when, and what a body owes in a year")
 
 
 # ---- contracts ---------------------------------------------------------------------------------------------------
 
 
-@governance_routes.get("/contracts")
+@routes.get("/contracts")
 def list_contracts() -> Response:
     """Contracts as they now are, by id: ``?lead_employer=``, ``?status=`` (decided, undetermined)."""
     takes("lead_employer", "status")
@@ -46,7 +44,7 @@ def list_contracts() -> Response:
     )
 
 
-@governance_routes.get("/contracts/<path:contract_id>")
+@routes.get("/contracts/<path:contract_id>")
 def show_contract(contract_id: str) -> Response:
     """A contract: its milestones in force, the decisions behind them, what is still to be asked, and everything that came before."""
     with transaction(running().worker.engine) as session:
@@ -60,7 +58,7 @@ def show_contract(contract_id: str) -> Response:
     shown = MilestoneSchema()
     return answer(
         {
-            **_shown(ContractSchema().dump(versions[-1])),
+            **dumped(ContractSchema(), versions[-1]),
             "milestones": [shown.dump(milestone) for milestone in milestones if milestone.counts],
             "decisions": [decisions[id_] for id_ in versions[-1].decision_ids.values() if id_ in decisions],
             "history": {
@@ -74,7 +72,7 @@ def show_contract(contract_id: str) -> Response:
 # ---- milestones --------------------------------------------------------------------------------------------------
 
 
-@governance_routes.get("/milestones")
+@routes.get("/milestones")
 def list_milestones() -> Response:
     """Milestones by id: ``?state=``, ``?lead_employer=``, ``?regarding=`` (a contract's id, or a year's), ``?owner=``."""
     takes("state", "lead_employer", "regarding", "owner")
@@ -89,7 +87,7 @@ def list_milestones() -> Response:
     return listed(wanted, Milestone.milestone_id, MilestoneSchema().dump)
 
 
-@governance_routes.get("/milestones/<path:milestone_id>")
+@routes.get("/milestones/<path:milestone_id>")
 def show_milestone(milestone_id: str) -> Response:
     """One milestone, with what became of the alerts about it, and its ETag."""
     with transaction(running().worker.engine) as session:
@@ -98,23 +96,10 @@ def show_milestone(milestone_id: str) -> Response:
             raise UnknownResource(f"There is no milestone {milestone_id} here.")
         receipts = session.scalars(select(AlertReceipt).where(AlertReceipt.regarding == milestone_id).order_by(AlertReceipt.alert_key))
         alerts = [{"recipient": row.recipient_id, **{name: getattr(row, name) for name in SHOWN_OF_ALERTS}} for row in receipts]
-        return tagged(answer({**_shown(MilestoneSchema().dump(milestone)), "alerts": alerts}), milestone.version)
+        return tagged(answer({**dumped(MilestoneSchema(), milestone), "alerts": alerts}), milestone.version)
 
 
-class MetSchema(Schema):
-    """Somebody records that a milestone was reached."""
-
-    class Meta:
-        """Other keys are refused."""
-
-        unknown = RAISE
-
-    met_on = fields.Date(required=True, error_messages={"required": "is missing.", "invalid": "must be a date such as 2029-03-31."})
-    recorded_by = fields.String(required=True, validate=[Length(1, 200), plain_text], error_messages={"required": "is missing."})
-    note = fields.String(load_default="", validate=[Length(max=500), plain_text])
-
-
-@governance_routes.post("/milestones/<path:milestone_id>/met")
+@routes.post("/milestones/<path:milestone_id>/met")
 def record_met(milestone_id: str) -> Response:
     """Record that a milestone of a contract was reached: ``{"met_on", "recorded_by", "note"}``.
 
@@ -135,20 +120,11 @@ def record_met(milestone_id: str) -> Response:
 
 
 def _record(day: date) -> dict[str, Any]:
-    """What was sent; every problem of it at once."""
-    body = sent_json()
-    if not isinstance(body, dict):
-        raise Refused('Send a JSON object such as {"met_on": "2029-03-31", "recorded_by": "Contract Manager", "note": ""}.')
-    try:
-        record = dict(MetSchema().load(body))
-    except ValidationError as error:
-        problems = {pointed(str(name)): " ".join(map(str, said)) for name, said in field_errors(error).items()}
-        raise Refused("The record cannot be used; nothing was changed.", problems) from None
-    problems = {} if record["recorded_by"].strip() else {"recorded_by": "must not be empty."}
+    """What was sent."""
+    record = sent_as(MetRequest())
     if record["met_on"] > day:
-        problems["met_on"] = f"{record['met_on']} has not come yet; record it once it has happened."
-    if problems:
-        raise Refused("The record cannot be used; nothing was changed.", problems)
+        problem = f"{record['met_on']} has not come yet; record it once it has happened."
+        raise Refused("The record cannot be used; nothing was changed.", {"met_on": problem})
     return record
 
 
@@ -178,7 +154,7 @@ def _refuse_unless_open(milestone: Milestone) -> None:
 # ---- governance --------------------------------------------------------------------------------------------------
 
 
-@governance_routes.get("/governance")
+@routes.get("/governance")
 def show_governance() -> Response:
     """What each body owed and did in a calendar year (``?year=``, this year if left out), ``?lead_employer=``, ``?body=``, ``?host=``.
 
@@ -237,7 +213,7 @@ def _shown_year(
             "severity": owed["severity"] if owed else None,
             "made" if counted == "reports" else "held": counts[counted],
             "verdict": row.checks.get(f"{counted}_check"),
-            "shortfall": governance.shortfall(row, counted, day),
+            "shortfall": shortfall(row, counted, day),
         }
     owed = row.owed.get("meetings")
     found["meetings"]["quorate"] = row.meetings_quorate
@@ -254,7 +230,7 @@ def _reasons(decision: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     return [{"rule": reason["rule"], "says": reason["says"], "cite": reason["cite"]} for reason in because]
 
 
-@governance_routes.get("/meetings")
+@routes.get("/meetings")
 def list_meetings() -> Response:
     """Meetings by id: ``?lead_employer=``, ``?body=``, ``?host=``, ``?verdict=`` (quorate, not-quorate, not-stated, undetermined)."""
     wanted = select(Meeting)
@@ -263,7 +239,7 @@ def list_meetings() -> Response:
     return listed(narrowed(wanted, **narrow), Meeting.meeting_id, MeetingSchema().dump)
 
 
-@governance_routes.get("/reports")
+@routes.get("/reports")
 def list_reports() -> Response:
     """Reports by id: ``?lead_employer=``, ``?body=``, ``?host=``."""
     takes("lead_employer", "body", "host")
@@ -273,8 +249,3 @@ def list_reports() -> Response:
 
 def _decisions(session: Session, ids: set[str]) -> dict[str, Any]:
     return {row.id: json.loads(row.body) for row in session.scalars(select(DecisionRow).where(DecisionRow.id.in_(ids)))}
-
-
-def _shown(found: Any) -> dict[str, Any]:
-    assert isinstance(found, Mapping)
-    return dict(found)
