@@ -46,7 +46,7 @@ def test_every_service_opens_with_its_card(service: str) -> None:
 
 
 def test_every_event_is_said_by_somebody_and_heard_by_somebody() -> None:
-    code = {name: "".join(file.read_text(encoding="utf-8") for file in (HOUSE / "services" / name).glob("*.py")) for name in SERVICES}
+    code = {name: "".join(file.read_text(encoding="utf-8") for file in (HOUSE / "services" / name).rglob("*.py")) for name in SERVICES}
     for event in events.EVENTS.values():
         heard_by = {name for name, module in SERVICES.items() if event in module.SERVICE.consumers}
         said_by = {name for name, text in code.items() if re.search(rf"\b{event.__name__}\(|_event\({event.__name__}\b", text)}
