@@ -10,6 +10,7 @@ from shared.answers import sent_json
 from shared.errors import Refused
 from shared.event_data import plain_text
 from shared.policies.facts import field_errors
+from shared.policies.reading import read_day
 from shared.problems import pointed
 
 LAST_DAY = date(2099, 12, 31)
@@ -59,6 +60,17 @@ def sent_as(shape: Schema) -> dict[str, Any]:
         return dict(shape.load(body))
     except ValidationError as error:
         raise Refused("Some of what was sent cannot be used; nothing was changed.", problems_of(error)) from error
+
+
+def past_day(given: str, now: date) -> date:
+    """A day as at which something is asked for.
+
+    :raises ValueError: it is none, or has not come yet; the message says what would be right.
+    """
+    day = read_day(given)
+    if day > now:
+        raise ValueError(f"must not come after today, {now}: what will be known then is not known yet.")
+    return day
 
 
 def problems_of(error: ValidationError) -> dict[str, str]:

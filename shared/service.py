@@ -4,7 +4,7 @@
 decisions and events; a service adds its own blueprint. Every error is an RFC 9457 problem. Handlers never publish: they write
 state and outbox in one transaction.
 
-Read from the top: ``create_service``, then one function per route. What handlers share is shared/answers.py and shared/problems.py.
+Read from the top: ``create_service``, then one function per route. What handlers share is shared/requests.py, answers.py and problems.py.
 """
 
 import json

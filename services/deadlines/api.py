@@ -16,7 +16,7 @@ from services.deadlines.shown import deadline_shown, placement_shown
 from shared.answers import answer, listed, narrowed, one_of, running, takes
 from shared.database import transaction
 from shared.errors import Refused, UnknownResource
-from shared.policies.reading import read_day
+from shared.requests import past_day
 from shared.worker import today
 
 STATES = ("set", "approaching", "missed", "met", "met-late", "waived", "withdrawn")
@@ -81,9 +81,7 @@ def asked_day() -> date | None:
     """
     given, now = request.args.get("as_at"), today(running().now())
     try:
-        day = read_day(given) if given else None
+        day = past_day(given, now) if given else now
     except ValueError as error:
-        raise Refused("The day cannot be read.", {"as_at": str(error)}) from None
-    if day and day > now:
-        raise Refused("What will be known is not known yet.", {"as_at": f"must not come after today, {now}."})
+        raise Refused("What was known cannot be shown.", {"as_at": str(error)}) from None
     return day if day != now else None

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from services.deadlines import decisions
+from services.deadlines.duties import POLICY
 from services.deadlines.governance import consumers as governance
 from services.deadlines.models import AlertReceipt, Deadline, Document, Placement, Waiver
 from shared.database import among
@@ -56,7 +57,7 @@ class Known:
 
     def rows(self) -> Iterator[Any]:
         """Every row to be written; decisions are put on record as well, each once."""
-        policy = load_policies("deadlines")[decisions.POLICY]
+        policy = load_policies("deadlines")[POLICY]
         taken = (decision for file in self.files.values() for decision in file.decisions)
         store_all(self._session, policy, taken, subject="")  # about every placement with these facts
         for file in self.files.values():

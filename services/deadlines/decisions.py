@@ -12,9 +12,9 @@ from datetime import date, datetime
 from typing import Any
 
 from services.deadlines import waivers
-from services.deadlines.duties import POLICY, Duty, placement_duties
-from services.deadlines.evidence import BY_SITE, Standing, evidence, fits, reminded_on, standing
-from services.deadlines.lateness import is_late, lateness_chain
+from services.deadlines.duties import Duty, placement_duties
+from services.deadlines.evidence import BY_SITE, Standing, evidence, reminded_on, standing
+from services.deadlines.lateness import lateness_chain
 from services.deadlines.models import AsHeard, Deadline, Document, Placement, PlacementVersion, Waiver
 from shared.errors import UnknownResource
 from shared.event_data import names_of, quick
@@ -34,7 +34,6 @@ from shared.rules import Decision
 from shared.worker import Say, today
 from shared.writing import new
 
-__all__ = ["POLICY", "fits", "is_late", "lateness_chain"]
 COPIED = ("placement_id", "host", "host_name", "lead_employer", "trainee_id", "start_date")
 """What a deadline has from its placement, as it was when the deadline was set."""
 
@@ -62,11 +61,6 @@ class PlacementFile:
     def in_force(self) -> list[Deadline]:
         """The deadlines of the revision in force."""
         return [deadline for deadline in self.deadlines if deadline.counts]
-
-
-def waived_on(file: PlacementFile, deadline: Deadline, day: date) -> bool:
-    """Whether a deadline was waived at the end of a day."""
-    return waivers.in_force(file, deadline, day) is not None
 
 
 # ---- a placement was updated, or withdrawn -------------------------------------------------------------------------

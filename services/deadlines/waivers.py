@@ -83,6 +83,11 @@ def in_force(file: "PlacementFile", deadline: Deadline, day: date) -> Waiver | N
     return max(found, key=lambda waiver: (waiver.given_at, len(waiver.waiver_id), waiver.waiver_id), default=None)
 
 
+def waived_on(file: "PlacementFile", deadline: Deadline, day: date) -> bool:
+    """Whether a deadline was waived at the end of a day."""
+    return in_force(file, deadline, day) is not None
+
+
 def _theirs(waivers: Iterable[Waiver], deadline: Deadline) -> Iterable[Waiver]:
     return (waiver for waiver in waivers if waiver.deadline_id == deadline.deadline_id)
 

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from services.notifications import calling_back, decisions, mending
-from services.notifications.decisions import Contacts, News
+from services.notifications import calling_back, decisions, mending, news
+from services.notifications.contacts import Contacts, address
 from services.notifications.milestones import milestone_news
 from services.notifications.models import MATERIAL, Alert, Placement, Preference, Recipient, placement_of
 from services.notifications.timing import is_late, marked_as_late, retimed
@@ -68,13 +68,13 @@ class Known:
             yield from about
         yield from self.waiting
 
-    def tell(self, news: News, now: datetime) -> Iterable[Say]:
+    def tell(self, item: news.News, now: datetime) -> Iterable[Say]:
         """Decide who is told, and add the alerts; those that nobody can get are said to have failed."""
         day = today(now)
-        _, tellings = decisions.who_is_told(news, day)
-        about = self.alerts.setdefault(news.regarding, [])
+        _, tellings = decisions.who_is_told(item, day)
+        about = self.alerts.setdefault(item.regarding, [])
         added = []
-        for alert, said in decisions.alerts_of(news, tellings, self.contacts, about, now, day):
+        for alert, said in decisions.alerts_of(item, tellings, self.contacts, about, now, day):
             decision, _ = decisions.who_is_told(said, day)
             self.taken[decision.id] = decision
             added.append(alert)
@@ -145,11 +145,11 @@ def placement_updated(known: Known, message: Message, now: datetime) -> Iterable
     event = message.data
     assert isinstance(event, PlacementUpdated)
     was = known.placements.get(event.placement_id)
-    news = decisions.placement_updated(was, event, known.contacts)
-    said = [saying for item in news for saying in known.tell(item, now)]
+    items = news.placement_updated(was, event, known.contacts)
+    said = [saying for item in items for saying in known.tell(item, now)]
     if was is None:
         known.placements[event.placement_id] = placement_of(event)
-    elif news:
+    elif items:
         placement = placement_of(event)
         was.withdrawn = False
         for name in MATERIAL:
@@ -162,7 +162,7 @@ def placement_withdrawn(known: Known, message: Message, now: datetime) -> Iterab
     event = message.data
     assert isinstance(event, PlacementWithdrawn)
     was = known.placements.get(event.placement_id)
-    said = [saying for item in decisions.placement_withdrawn(was, event, known.contacts) for saying in known.tell(item, now)]
+    said = [saying for item in news.placement_withdrawn(was, event, known.contacts) for saying in known.tell(item, now)]
     if was is not None:
         was.withdrawn = True
     return said
@@ -177,7 +177,7 @@ def recipient_updated(known: Known, message: Message, now: datetime) -> Iterable
         setattr(row, name, getattr(recipient_of(event), name))
     row.changed_by, row.changed_at = message.source, message.time
     known.waiting += (again := [mending.sent_again(alert, row, now) for alert in known.waiting if mending.came_back(alert, row)])
-    waits = [alert for alert in known.waiting if decisions.waits_for(alert, row)]
+    waits = [alert for alert in known.waiting if mending.waits_for(alert, row)]
     for alert in waits:
         if mending.was_refused_elsewhere(alert, row):
             mending.tried_anew(alert)
@@ -193,7 +193,7 @@ def recipient_updated(known: Known, message: Message, now: datetime) -> Iterable
 def _readdress(known: Known, alert: Alert, now: datetime) -> None:
     """Address an alert that waits; it leaves at the pace of whoever is to have it now, and says if that is late."""
     status, reader = alert.status, alert.recipient_id
-    decisions.address(alert, known.contacts)
+    address(alert, known.contacts)
     if alert.status == "pending" and status == "failed" and is_late(alert, now):
         marked_as_late(alert)
     if alert.status == "pending" and (status, reader) != ("pending", alert.recipient_id):
@@ -228,7 +228,7 @@ def deadline_approaching(known: Known, message: Message, now: datetime) -> Itera
     """Remind the owner."""
     event = message.data
     assert isinstance(event, DeadlineApproaching)
-    return known.tell(decisions.deadline_news("deadline-approaching", event, known.contacts), now)
+    return known.tell(news.deadline_news("deadline-approaching", event, known.contacts), now)
 
 
 def deadline_missed(known: Known, message: Message, now: datetime) -> Iterable[Say]:
@@ -236,7 +236,7 @@ def deadline_missed(known: Known, message: Message, now: datetime) -> Iterable[S
     event = message.data
     assert isinstance(event, DeadlineMissed)
     deadline_changed(known, message, now)
-    return known.tell(decisions.deadline_news("deadline-missed", event, known.contacts), now)
+    return known.tell(news.deadline_news("deadline-missed", event, known.contacts), now)
 
 
 def milestone_approaching(known: Known, message: Message, now: datetime) -> Iterable[Say]:
@@ -258,21 +258,21 @@ def responsibility_assigned(known: Known, message: Message, now: datetime) -> It
     """Tell every party that the policy on concerns names."""
     event = message.data
     assert isinstance(event, ResponsibilityAssigned)
-    return [saying for news in decisions.responsibility_assigned(event) for saying in known.tell(news, now)]
+    return [saying for item in news.responsibility_assigned(event) for saying in known.tell(item, now)]
 
 
 def procurement_routed(known: Known, message: Message, now: datetime) -> Iterable[Say]:
     """Tell the Commercial Team."""
     event = message.data
     assert isinstance(event, ProcurementRouted)
-    return known.tell(decisions.procurement_routed(event), now)
+    return known.tell(news.procurement_routed(event), now)
 
 
 def post_move_decided(known: Known, message: Message, now: datetime) -> Iterable[Say]:
     """Tell the dean."""
     event = message.data
     assert isinstance(event, PostMoveDecided)
-    return known.tell(decisions.post_move_decided(event), now)
+    return known.tell(news.post_move_decided(event), now)
 
 
 CONSUMERS: Mapping[type[Event], Handler] = {

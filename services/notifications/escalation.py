@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from services.notifications.acknowledging import link_of
 from services.notifications.consumers import failed
-from services.notifications.decisions import Contacts, address, why
+from services.notifications.contacts import Contacts, address
+from services.notifications.decisions import why
 from services.notifications.digests import KIND as DIGEST
 from services.notifications.digests import item_of
 from services.notifications.letters import newest

@@ -1,19 +1,26 @@
-"""Alerts that came back from an address, or were refused there, and go out when the contact has another. Pure.
+"""Alerts that wait for a contact, came back from an address, or were refused there, and go out when the contact has another. Pure.
 
 What came back has left, so it goes as another alert; what was refused has not, and goes as itself.
 """
 
 from datetime import datetime
 
+from services.notifications.contacts import address_of
 from services.notifications.models import Alert, Recipient
 from shared.decisions import fingerprint
 
 CAME_BACK = "It did not arrive at the address that was known."
 
 
-def address_of(contact: Recipient, channel: str) -> str:
-    """Where a contact is reached on a channel; empty if it is not."""
-    return {"email": contact.email or "", "webhook": contact.webhook or ""}.get(channel, contact.recipient_id)
+def waits_for(alert: Alert, recipient: Recipient) -> bool:
+    """Whether an alert that has not left may be for this contact, or was for it and may be another's now."""
+    if not (alert.status == "pending" or (alert.status == "failed" and not alert.address) or was_refused_elsewhere(alert, recipient)):
+        return False
+    if alert.recipient_id == recipient.recipient_id:
+        return True
+    if alert.role != recipient.role:
+        return False
+    return alert.person == recipient.recipient_id if alert.person else alert.organisation in ("", recipient.organisation)
 
 
 def was_refused_elsewhere(alert: Alert, recipient: Recipient) -> bool:

@@ -1,6 +1,7 @@
-"""What a milestone that comes near or was missed means for whom. Pure, as decisions.py is; the policy says who is told."""
+"""What a milestone that comes near or was missed means for whom. Pure, as news.py is; the policy says who is told."""
 
-from services.notifications.decisions import News, Party
+from services.notifications.contacts import Party
+from services.notifications.news import News
 from services.notifications.wording import long_day, organisation, words
 from shared.events import MilestoneEvent
 

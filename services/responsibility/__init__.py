@@ -6,5 +6,5 @@
   ``conflict-of-interest``, ``recommendation-owner``); and whether a meeting was quorate (``quorum``).
 * **Says** responsibility.assigned, once the facts decide it, and quorum.decided.
 
-Start reading at ``app.py``.
+What is decided of a concern is ``decisions.py``, of a meeting ``quorum.py``. Start reading at ``app.py``.
 """

@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from services.deadlines.decisions import lateness_chain
+from services.deadlines.lateness import lateness_chain
 from shared.events import DeadlineMissed, Event, PlacementWithdrawn
 from tests.deadlines.stories import DUE, FIRST, WEEK_6, WEEK_8, WEEK_12, Story
 from tests.helpers import a_document, a_placement

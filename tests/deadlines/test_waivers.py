@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.deadlines.decisions import waived_on
+from services.deadlines.waivers import waived_on
 from shared.errors import NotAsThingsStand, Refused
 from shared.events import DeadlineApproaching, DeadlineMet, DeadlineMissed, DeadlineSet, DeadlineWaived, DeadlineWithdrawn, Event
 from tests.deadlines.stories import FIRST, WEEK_6, WEEK_8, WEEK_12, Story

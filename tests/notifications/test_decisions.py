@@ -11,9 +11,11 @@ import pytest
 from sqlalchemy.orm import Session
 
 from services.notifications.consumers import CONSUMERS, Known
-from services.notifications.decisions import Contacts, News, who_is_told
+from services.notifications.contacts import Contacts
+from services.notifications.decisions import who_is_told
 from services.notifications.letters import render
 from services.notifications.models import Alert, Recipient
+from services.notifications.news import News
 from shared.errors import InvalidFacts
 from shared.events import (
     AlertFailed,

@@ -442,7 +442,7 @@ def test_what_was_met_meanwhile_is_not_escalated(house: House) -> None:
 
 def test_a_contact_that_is_told_on_two_channels_is_escalated_once(house: House) -> None:
     house.hear(a_recipient("schedules", **{**vars_of(SCHEDULES), "webhook": "https://hooks.nhs.uk/x"}), MISSED)
-    house.live()
+    house.live(hours=1)
     with transaction(house.worker.engine) as session:
         for alert in session.scalars(select(Alert).where(Alert.channel == "webhook")):
             alert.status, alert.sent_at, alert.look_at = "sent", house.clock(), look_at(house.clock())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from services.notifications.consumers import CONSUMERS, Known
-from services.notifications.decisions import Contacts
+from services.notifications.contacts import Contacts
 from services.notifications.letters import render
 from services.notifications.models import Alert, Preference
 from services.notifications.pace import Habits, Manner, goes_at, habits_of, kinds, manner_of

@@ -176,7 +176,7 @@ def test_choices_change_only_from_what_was_seen(house: House, client: FlaskClien
 @pytest.fixture
 def missed(house: House) -> str:
     house.hear(SCHEDULES, SECOND, MISSED)
-    house.live()
+    house.live(hours=1)
     return house.alerts(recipient_id="schedules")[0].alert_key
 
 

@@ -18,7 +18,8 @@ from shared.answers import answer, running
 from shared.comma_separated import CONTENT_TYPE, Cell, lines_of
 from shared.errors import Refused
 from shared.organisations import regions_by_code
-from shared.policies.reading import read_day, suggest
+from shared.policies.reading import suggest
+from shared.requests import past_day
 from shared.worker import today
 
 MOST_WORST = 100
@@ -116,13 +117,10 @@ def _month(given: str | None, name: str, problems: dict[str, str]) -> date | Non
 
 def _past_day(given: str | None, now: date, problems: dict[str, str]) -> date:
     try:
-        day = read_day(given) if given else now
-    except ValueError:
-        problems["as_at"] = f"must be a day such as 2027-06-10, not {given!r}."
+        return past_day(given, now) if given else now
+    except ValueError as error:
+        problems["as_at"] = str(error)
         return now
-    if day > now:
-        problems["as_at"] = f"must not be after today, {now}: nobody knows yet what will have been on time."
-    return day
 
 
 def _whole_number(given: str | None, problems: dict[str, str]) -> int | None:

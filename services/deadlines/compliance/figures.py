@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
 
-from services.deadlines.decisions import PlacementFile, waived_on
+from services.deadlines.decisions import PlacementFile
 from services.deadlines.lateness import Link, lateness_chain
 from services.deadlines.models import Deadline
+from services.deadlines.waivers import waived_on
 
 Reader = tuple[str, str]
 """(document, who is to have it)."""
