@@ -96,7 +96,10 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class PlacementUpdated(Event):
-    """The whole placement as it now is. ``host`` and ``lead_employer`` are ODS codes."""
+    """The whole placement as it now is. ``host`` and ``lead_employer`` are ODS codes.
+
+    ``site`` is a code, or what the site is called where it has none; ``site_name`` is what it is called beside its code.
+    """
 
     type = "placement.updated"
     about = "placement_id"
@@ -115,6 +118,7 @@ class PlacementUpdated(Event):
     placement_type: PlacementType
     start_date: date
     end_date: date
+    site_name: str = ""
 
     def __post_init__(self) -> None:
         """A placement ends after it starts, within living memory and the reach of the policies."""

@@ -51,6 +51,12 @@ class AsHeard(MappedAsDataclass):
     withdrawn: Mapped[str | None] = mapped_column(default=None)
     doctor_since: Mapped[date | None] = mapped_column(default=None)
     site_since: Mapped[date | None] = mapped_column(default=None)
+    site_name: Mapped[str] = mapped_column(default="")
+
+    @property
+    def place(self) -> str:
+        """The site as a person knows it."""
+        return self.site_name or self.site
 
 
 class Placement(AsHeard, Base):

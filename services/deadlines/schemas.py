@@ -14,6 +14,7 @@ class PlacementSchema(Schema):
     host = fields.String()
     host_name = fields.String()
     site = fields.String()
+    site_name = fields.String()
     lead_employer = fields.String()
     specialty = fields.String()
     grade = fields.String()

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from services.notifications import calling_back, decisions, mending, news
 from services.notifications.contacts import Contacts, address
 from services.notifications.milestones import milestone_news
-from services.notifications.models import MATERIAL, Alert, Placement, Preference, Recipient, placement_of
+from services.notifications.models import REMEMBERED, Alert, Placement, Preference, Recipient, placement_of
 from services.notifications.timing import is_late, marked_as_late, retimed
 from shared.decisions import store_all
 from shared.events import (
@@ -152,7 +152,7 @@ def placement_updated(known: Known, message: Message, now: datetime) -> Iterable
     elif items:
         placement = placement_of(event)
         was.withdrawn = False
-        for name in MATERIAL:
+        for name in REMEMBERED:
             setattr(was, name, getattr(placement, name))
     return said
 

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from services.notifications.models import MATERIAL, Alert, Placement
+from services.notifications.models import REMEMBERED, Alert, Placement
 from services.notifications.wording import Naming, changes
 
 
 def as_told(placement: Placement) -> dict[str, str]:
     """The placement as an alert remembers it."""
-    return {name: str(getattr(placement, name)) for name in MATERIAL}
+    return {name: str(getattr(placement, name)) for name in REMEMBERED}
 
 
 def has_not_arrived(alert: Alert) -> bool:

@@ -42,6 +42,8 @@ MATERIAL = (
     "end_date",
 )
 """The fields of a placement that those who were told of it must hear about when they change."""
+REMEMBERED = (*MATERIAL, "site_name")
+"""What is kept of a placement: what is material, and what the site is called."""
 
 
 FAILURES = ("permanent-failure", "temporary-failure", "technical-failure")
@@ -70,11 +72,12 @@ class Placement(Base):
     start_date: Mapped[date] = mapped_column(Date)
     end_date: Mapped[date] = mapped_column(Date)
     withdrawn: Mapped[bool] = mapped_column(default=False)
+    site_name: Mapped[str] = mapped_column(default="")
 
 
 def placement_of(event: PlacementUpdated) -> Placement:
     """The placement as an event has it."""
-    parts = {name: getattr(event, name) for name in MATERIAL}
+    parts = {name: getattr(event, name) for name in REMEMBERED}
     return Placement(placement_id=event.placement_id, **{**parts, "whole_time_equivalent": plain(event.whole_time_equivalent)})
 
 

@@ -47,7 +47,7 @@ def reading_as(role: str, purpose: str, code: str) -> dict[str, str]:
 
 def terms(placement: Placement, named: Naming) -> dict[str, str]:
     """The placement as a message shows it, by field."""
-    return {field: _shown(field, getattr(placement, field), named) for field in MATERIAL}
+    return {field: _shown(field, placement, named) for field in MATERIAL}
 
 
 def changes(was: Placement, now: Placement, named: Naming) -> list[dict[str, str]]:
@@ -59,10 +59,7 @@ def changes(was: Placement, now: Placement, named: Naming) -> list[dict[str, str
     fields = [field for field in MATERIAL if _core(getattr(was, field)) != _core(getattr(now, field))]
     if "host_name" in fields:
         fields.remove("host" if "host" in fields else "host_name")
-    return [
-        {"what": _LABELS[field], "was": _shown(field, getattr(was, field), named), "now": _shown(field, getattr(now, field), named)}
-        for field in fields
-    ]
+    return [{"what": _LABELS[field], "was": _shown(field, was, named), "now": _shown(field, now, named)} for field in fields]
 
 
 def core(placement: Placement) -> Mapping[str, str]:
@@ -81,7 +78,8 @@ def _is_number(text: str) -> bool:
     return text.replace(".", "", 1).isdigit()
 
 
-def _shown(field: str, value: Any, named: Naming) -> str:
+def _shown(field: str, placement: Placement, named: Naming) -> str:
+    value = placement.site_name or placement.site if field == "site" else getattr(placement, field)
     if isinstance(value, date):
         return long_day(value)
     if field == "whole_time_equivalent":

@@ -35,8 +35,8 @@ LONG_AFTER = date(2028, 2, 1)
 
 PLACEMENTS = """
 INSERT INTO placements (placement_id, trainee_id, host, host_name, site, lead_employer, specialty, grade, whole_time_equivalent,
-                        placement_type, start_date, end_date, heard_at, changes)
-SELECT 'p' || number, 't' || number, 'RXN', 'A host', 'RXN02', 'RBN', 'Cardiology', 'ST3', 1, 'in-post', :start, :start, now(), 0
+                        placement_type, start_date, end_date, heard_at, changes, site_name)
+SELECT 'p' || number, 't' || number, 'RXN', 'A host', 'RXN02', 'RBN', 'Cardiology', 'ST3', 1, 'in-post', :start, :start, now(), 0, ''
 FROM generate_series(0, (:open - 1) / 7) AS number"""
 DEADLINES = """
 INSERT INTO deadlines (deadline_id, placement_id, revision, rule, duty, owner, recipient, host, host_name, lead_employer, trainee_id,

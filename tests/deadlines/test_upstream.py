@@ -60,6 +60,7 @@ def test_a_broadcast_becomes_the_whole_placement() -> None:
         host="RXN",
         host_name=PRESTON,
         site="RXN02",
+        site_name="Royal Preston Hospital",
         lead_employer="RBN",
         specialty="Ophthalmology",
         grade="ST2",

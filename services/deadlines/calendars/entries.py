@@ -73,7 +73,7 @@ def _due(reader: Reader, placement: Placement, revisions: Sequence[Deadline]) ->
         day=deadline.due,
         summary=summary(reader, deadline),
         description=description(placement, deadline),
-        location=one_line(placement.site if deadline.counts else ""),
+        location=one_line(placement.place if deadline.counts else ""),
         categories=(words(deadline.duty), "Owed" if reader.owes(deadline) else "Awaited"),
         path=f"/deadlines/placements/{quote(deadline.placement_id, safe='')}",
         cancelled=not deadline.counts,
@@ -92,7 +92,7 @@ def _start(reader: Reader, duties: Duties) -> Entry | None:
     cancelled = not theirs or placement.withdrawn is not None
     where = organisation(placement.host, placement.host_name)
     described = [
-        f"{placement.specialty}, {placement.grade}, at {placement.site}; whole-time equivalent {placement.whole_time_equivalent:.2f}.",
+        f"{placement.specialty}, {placement.grade}, at {placement.place}; whole-time equivalent {placement.whole_time_equivalent:.2f}.",
         f"It ends on {day_with_weekday(placement.end_date)}. The lead employer is {organisation(placement.lead_employer)}.",
     ]
     gone = ["This placement will not happen." if theirs else "Another doctor takes this placement."]
@@ -103,7 +103,7 @@ def _start(reader: Reader, duties: Duties) -> Entry | None:
         day=day,
         summary=one_line(f"Cancelled: placement {placement.placement_id}" if cancelled else f"Placement starts at {where}"),
         description=plain("\n".join(gone if cancelled else described)),
-        location=one_line("" if cancelled else placement.site),
+        location=one_line("" if cancelled else placement.place),
         categories=("Placement",),
         path=f"/deadlines/placements/{quote(placement.placement_id, safe='')}",
         cancelled=cancelled,

@@ -65,7 +65,7 @@ def _sentences(placement: Placement, deadline: Deadline) -> Iterator[str]:
     yield f"{words(deadline.duty)} from {owner} to {recipient}, for the placement of doctor {deadline.trainee_id}."
     yield f"Due by {day_with_weekday(deadline.due)}; that day is in time. The placement starts on {day_with_weekday(deadline.start_date)}."
     if deadline.counts:
-        yield f"It is {placement.specialty}, {placement.grade}, at {placement.site}."
+        yield f"It is {placement.specialty}, {placement.grade}, at {placement.place}."
     if deadline.issued_on:
         late = f", {deadline.days_late} days late" if deadline.days_late else ", in time"
         yield f"Issued on {day_with_weekday(deadline.issued_on)}{late}."

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from shared.migrations.columns import add_filled
+
 revision = "0003"
 down_revision = "0002"
 FILLED = ("recorded_by", "recorded_at", "heard_at", "withdrawn_by", "withdrawn_because")
@@ -10,6 +12,7 @@ FILLED = ("recorded_by", "recorded_at", "heard_at", "withdrawn_by", "withdrawn_b
 
 def upgrade() -> None:
     op.add_column("placements", sa.Column("site_since", sa.Date))
+    add_filled("placements", site_name=(sa.String(), ""))
     op.create_table(
         "placement_versions",
         sa.Column("placement_id", sa.String, primary_key=True),
@@ -28,6 +31,7 @@ def upgrade() -> None:
         sa.Column("withdrawn", sa.String),
         sa.Column("doctor_since", sa.Date),
         sa.Column("site_since", sa.Date),
+        sa.Column("site_name", sa.String, nullable=False),
         sa.Column("replaced_at", sa.DateTime, nullable=False),
     )
     _documents()

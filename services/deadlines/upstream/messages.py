@@ -101,7 +101,7 @@ def _updated(raw: Mapping[str, Any], data: Mapping[str, Any], operation: str, pr
         "trainee_id": value("traineeId", "personId"),
         "host": code("trainingBodyName"),
         "host_name": value("trainingBodyName"),
-        "site": site_code(value("siteKnownAs", "site")),
+        **site_of(value("siteKnownAs", "site")),
         "lead_employer": code("employingBodyName"),
         "specialty": value("specialty"),
         "grade": value("gradeAbbreviation"),
@@ -125,10 +125,10 @@ def _placement_id(raw: Mapping[str, Any], data: Mapping[str, Any]) -> str:
     return str(found).strip() if isinstance(found, str | int) else ""
 
 
-def site_code(known_as: str) -> str:
-    """The code of a site that is called ``Royal Preston Hospital (RXN02)``; without one, what it is called."""
+def site_of(known_as: str) -> dict[str, str]:
+    """Code and name of a site that is called ``Royal Preston Hospital (RXN02)``; without a code, what it is called stands for it."""
     site = _SITE_CODE.search(known_as)
-    return site.group(1) if site else known_as
+    return {"site": site.group(1), "site_name": known_as[: site.start()].strip()} if site else {"site": known_as, "site_name": ""}
 
 
 def placement_type(tis: str) -> str:

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import BinaryIO
 
 from services.deadlines.upstream import cells
-from services.deadlines.upstream.messages import site_code
+from services.deadlines.upstream.messages import site_of
 from services.deadlines.upstream.sheets import Column, Row, Sheet, Wrong, open_sheet
 from shared.errors import MalformedEvent, Refused
 from shared.event_data import read_event
@@ -183,7 +183,7 @@ def _whole(row: Row, placement_id: str, find: FindBodies) -> dict[str, str]:
         "trainee_id": _trainee_id(row, told=True),
         "host": bodies.host,
         "host_name": names_by_code().get(bodies.host, bodies.host),
-        "site": site_code(site),
+        **site_of(site),
         "lead_employer": bodies.lead_employer,
         "specialty": cells.text(row, "Specialty1"),
         "grade": cells.text(row, "Grade"),

@@ -12,6 +12,7 @@ down_revision = "0002"
 def upgrade() -> None:
     give_alerts_a_pace()
     keep_who_changed_a_contact()
+    add_filled("placements", site_name=(sa.String(), ""))
     op.create_table(
         "preferences",
         sa.Column("recipient_id", sa.String, primary_key=True),

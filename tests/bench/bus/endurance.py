@@ -41,9 +41,9 @@ def on_stored(nodes: Nodes, contender: Contender, placements: int, events: int, 
 
 PLACEMENTS = """
     INSERT INTO placements (placement_id, trainee_id, host, host_name, site, lead_employer, specialty, grade, whole_time_equivalent,
-                            placement_type, start_date, end_date, heard_at, changes)
+                            placement_type, start_date, end_date, heard_at, changes, site_name)
     SELECT (10000000 + number)::text, (100000 + number)::text, host, 'Host ' || host, host || '01', %(lead)s, 'Cardiology', 'ST3', 1,
-           'in-post', start_date, start_date + 181, %(heard)s, 0
+           'in-post', start_date, start_date + 181, %(heard)s, 0, ''
     FROM generate_series(0, %(count)s - 1) AS number,
          LATERAL (SELECT (%(hosts)s::text[])[1 + number %% cardinality(%(hosts)s::text[])] AS host,
                          (%(days)s::date[])[1 + number / 7 %% cardinality(%(days)s::date[])] AS start_date) AS chosen"""
