@@ -91,6 +91,7 @@ def test_a_row_becomes_the_whole_placement_with_the_bodies_of_its_post() -> None
         host="RXN",
         host_name=PRESTON,
         site="RXN02",
+        site_name="Royal Preston Hospital",
         lead_employer="RBN",
         specialty="Cardiology",
         grade="ST3",
