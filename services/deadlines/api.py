@@ -1,4 +1,4 @@
-"""HTTP in: placements with their deadlines, and deadlines by host and state. What people do to them is in people.py."""
+"""HTTP in: placements with their deadlines, and deadlines by whom and what they concern. What people do to them is in people.py."""
 
 from datetime import date
 from typing import Any
@@ -11,16 +11,33 @@ from sqlalchemy.orm import Session
 from services.deadlines.consumers import Known
 from services.deadlines.decisions import PlacementFile
 from services.deadlines.history import as_known, read_versions
-from services.deadlines.models import AlertReceipt, Deadline
+from services.deadlines.models import AlertReceipt, Deadline, Placement
+from services.deadlines.schemas import PlacementSchema
 from services.deadlines.shown import deadline_shown, placement_shown
-from shared.answers import answer, listed, narrowed, one_of, running, takes
+from shared.answers import answer, asked, listed, narrowed, one_of, running, takes
 from shared.database import transaction
 from shared.errors import Refused, UnknownResource
 from shared.requests import past_day
 from shared.worker import today
 
 STATES = ("set", "approaching", "missed", "met", "met-late", "waived", "withdrawn")
+NARROWED = {
+    "host": Deadline.host,
+    "lead_employer": Deadline.lead_employer,
+    "placement": Deadline.placement_id,
+    "duty": Deadline.duty,
+    "owner": Deadline.owner,
+}
+"""What a list of deadlines can be held to, by the name of the query parameter."""
 routes = Blueprint("deadlines", __name__, description="What is due, from whom, by when; was it on time")
+
+
+@routes.get("/placements")
+def list_placements() -> Response:
+    """Placements as they now are, by id: at a ``?host=``, of a ``?lead_employer=`` (ODS codes) or a ``?person=`` (TIS person id)."""
+    takes("host", "lead_employer", "person")
+    wanted = narrowed(select(Placement), host=Placement.host, lead_employer=Placement.lead_employer, person=Placement.trainee_id)
+    return listed(wanted, Placement.placement_id, PlacementSchema().dump)
 
 
 @routes.get("/placements/<placement_id>")
@@ -49,14 +66,18 @@ def show_placement(placement_id: str) -> Response:
 
 @routes.get("/deadlines")
 def list_deadlines() -> Response:
-    """Deadlines by ``?host=`` (ODS code) and ``?status=`` (set, approaching, missed, met, met-late, waived, withdrawn), by id.
+    """Deadlines by id: ``?host=``, ``?lead_employer=`` (ODS codes), ``?person=`` (TIS person id), ``?placement=``, ``?duty=``, ``?owner=``.
 
+    ``?status=``: those that are set, approaching, missed, met, met-late, waived or withdrawn.
     ``?as_at=2027-05-05``: as they were known at the end of that day. A page then holds those of the next so many that had the status.
     """
-    takes("host", "status", "as_at")
+    takes(*NARROWED, "person", "status", "as_at")
     one_of("status", STATES)
     day, files = asked_day(), dict[str, PlacementFile]()
-    wanted = narrowed(select(Deadline), host=Deadline.host)
+    wanted = narrowed(select(Deadline), **NARROWED)
+    if person := asked("person"):
+        theirs = select(Placement.placement_id).where(Placement.trainee_id == person)
+        wanted = wanted.where(Deadline.placement_id.in_(theirs), Deadline.trainee_id == person)
     wanted = wanted.where(Deadline.set_on <= day) if day else narrowed(wanted, status=Deadline.state)
 
     def note(session: Session, rows: list[Deadline]) -> None:

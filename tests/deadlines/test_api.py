@@ -244,3 +244,11 @@ def test_deadlines_are_listed_by_host_and_state_page_by_page(worker: Worker, cli
 def test_a_list_that_cannot_be_made_is_refused_by_the_name_of_the_field(client: FlaskClient, query: str) -> None:
     answer = client.get(f"/deadlines/deadlines?{query}")
     assert (answer.status_code, pointers(answer)) == (422, {f"#/{query.split('=')[0]}"})
+
+
+def test_one_doctors_placements_and_deadlines_can_be_found(worker: Worker, client: FlaskClient) -> None:
+    hear(worker, a_placement(), a_placement(placement_id="p2", trainee_id="t2"))
+    assert [found["placement_id"] for found in client.get("/deadlines/placements?person=t2").get_json()["items"]] == ["p2"]
+    found = client.get("/deadlines/deadlines?person=t2&duty=work-schedule&owner=host").get_json()["items"]
+    assert [deadline["deadline_id"] for deadline in found] == ["p2/work-schedule-to-lead-employer/1"]
+    assert client.get("/deadlines/deadlines?placement=p1").get_json()["items"][0]["placement_id"] == "p1"
