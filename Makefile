@@ -22,8 +22,8 @@ $(BIN)/.installed: requirements-dev.txt pyproject.toml
 demo: setup ## Replay a whole rotation through all four services (under a minute), and show what it showed
 	@$(BIN)/tripartite demo
 
-test: setup ## Run every test
-	$(BIN)/python -m pytest
+test: setup ## Run every test, two files at once
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: setup ## Formatting, lint, types, and who may import whom
 	$(BIN)/ruff format --check .

@@ -10,7 +10,7 @@ from hypothesis import settings
 from shared.bus.embedded import forget_embedded_queues
 from tests.helpers import Clock
 
-pytest_plugins = ["tests.nodes"]
+pytest_plugins = ["tests.nodes", "tests.chaos.table"]
 
 settings.register_profile("here", deadline=None)
 settings.register_profile("build", deadline=None, derandomize=True)

@@ -2,7 +2,7 @@
 
 The rules are few, and stand in the policies as sentences. Who has a part in a placement is told of it, of every material change and of its
 end; the owner of a document is reminded seven days before the due day and told of a missed one, and the lead employer hears of a host's
-missed work schedule. Upstream is heard at five in the afternoon, the clock strikes at seven in the morning.
+missed work schedule. Upstream is heard at five in the afternoon, the clock strikes then and at seven, digests leave at eight.
 """
 
 from collections import Counter
@@ -101,6 +101,7 @@ class Region:
         self.placements: dict[str, Placement] = {}
         self.unplaced: dict[str, list[Mapping[str, str]]] = {}
         self.alerts: Counter[Expected] = Counter()
+        self.in_digest: dict[str, list[Expected]] = {}
 
     # ---- what is heard -------------------------------------------------------------------------------------------
 
@@ -167,23 +168,29 @@ class Region:
 
     # ---- what the clock finds ------------------------------------------------------------------------------------
 
-    def strike(self, day: date) -> None:
-        """The clock strikes on a day."""
+    def strike(self, day: date, *, evening: bool = False) -> None:
+        """The clock strikes. What it finds in the evening stands in the next morning's digest, unless the day has passed by then."""
         for placement in self.placements.values():
             for duty, state in placement.states.items():
                 if state in ("set", "approaching") and day > placement.due(duty):
                     placement.states[duty] = "missed"
+                    self.alerts.subtract(self.in_digest.pop(placement.deadline_id(duty), []))
                     self._remind("deadline-missed", placement, duty)
                 elif state == "set" and day >= placement.due(duty) - REMINDER:
                     placement.states[duty] = "approaching"
-                    self._remind("deadline-approaching", placement, duty)
+                    self.in_digest[placement.deadline_id(duty)] = self._remind("deadline-approaching", placement, duty)
+        if not evening:
+            self.in_digest.clear()
 
-    def _remind(self, kind: str, placement: Placement, duty: Duty) -> None:
+    def _remind(self, kind: str, placement: Placement, duty: Duty) -> list[Expected]:
+        """Tell the owner, and whoever waits; returns those that stand in a digest."""
         told = [(duty.owner, duty.purpose)]
         told += [("lead-employer", "work-schedules")] if (kind, duty) == ("deadline-missed", HAND_OVER) else []
         for role, purpose in told:
             whom = {"national-body": "", "host": placement.data["host"], "lead-employer": placement.data["lead_employer"]}[role]
             self.alerts[Expected(kind, placement.deadline_id(duty), role, whom, purpose, "email")] += 1
+        owner = {"host": placement.data["host"], "lead-employer": placement.data["lead_employer"]}.get(duty.owner)
+        return [Expected(kind, placement.deadline_id(duty), duty.owner, owner, duty.purpose, "email")] if owner else []
 
     def _tell(self, kind: str, placement: Placement, roles: Iterable[str]) -> None:
         for role in roles:
@@ -223,5 +230,5 @@ def expected_alerts(arrivals: Mapping[date, Iterable[Line]], days: Iterator[date
         while waiting and waiting[0] <= day:
             for line in arrivals[waiting.pop(0)]:
                 region.hear(line)
-        region.strike(day)
-    return region.alerts
+        region.strike(day, evening=True)
+    return +region.alerts

@@ -139,6 +139,8 @@ def main() -> int:
     wrong = 0
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
+        for name in ("broker", "database"):
+            (folder / name).mkdir()
         broker, database = open_broker(folder / "broker"), open_database(folder / "database")
         try:
             for name, provider in (("SMTP", SmtpServer()), ("GOV.UK Notify", NotifyApi())):

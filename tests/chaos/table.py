@@ -1,5 +1,8 @@
 """The table of a session: the account of every fault that was lived through, printed at the end."""
 
+from dataclasses import asdict
+from typing import Any
+
 import pytest
 
 from tests.chaos.accounting import Account, heading
@@ -11,6 +14,19 @@ TABLE = pytest.StashKey[list[Account]]()
 def table(pytestconfig: pytest.Config) -> list[Account]:
     """Where a test puts its account."""
     return pytestconfig.stash.setdefault(TABLE, [])
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where files run at once, each process hands over its accounts."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["accounts"] = [asdict(account) for account in session.config.stash.get(TABLE, [])]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over the accounts of a process that has ended."""
+    accounts = getattr(node, "workeroutput", {}).get("accounts", [])
+    node.config.stash.setdefault(TABLE, []).extend(Account(**account) for account in accounts)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
