@@ -29,6 +29,7 @@ from tests.nodes import Broker, Database, open_broker, open_database
 from tests.providers import SENDING, NotifyApi, SmtpServer
 
 START = date(2027, 8, 4)
+PLACEMENTS = 60
 QUICK = {**SENDING, "TRIPARTITE_EMAIL_PER_MINUTE": "100000"}
 """Sending is on, and thirteen weeks of mail leave in a minute."""
 Arrivals = Mapping[date, Sequence[tuple[int, dict[str, Any]]]]
@@ -126,6 +127,16 @@ def arrivals_of(placements: int | None = None) -> Arrivals:
 
 def _belongs(line: Mapping[str, Any], chosen: set[str]) -> bool:
     return line["tisId"] in chosen if "tisId" in line else line["type"] != "document.issued" or line["subject"] in chosen
+
+
+def a_part_of_it_reaches_its_readers_once(broker: Broker, database: Database, folder: Path, provider: SmtpServer | NotifyApi) -> None:
+    """What the suite claims of a part of the rotation, through one provider."""
+    account = lived(broker, database, folder, provider.settings, arrivals_of(PLACEMENTS), provider.log)
+    assert account.expected == account.reached
+    assert set(account.given.values()) == {1}, "the provider was given each message once"
+    assert account.members > 3 * account.digests > 0, "most of it comes in digests"
+    assert account.not_shown == [], "a digest shows every placement that it is about"
+    assert account.digests_a_day == 1, "a contact has one digest a day"
 
 
 def main() -> int:

@@ -89,7 +89,7 @@ def test_of_a_deadline_both_say_the_same(changes: dict[str, Any]) -> None:
     assert outcome(DeadlineSet, data) == by_the_schema_alone(DeadlineSet, data)
 
 
-@pytest.mark.parametrize("missing", names_of(PlacementUpdated))
+@pytest.mark.parametrize("missing", [name for name in names_of(PlacementUpdated) if name != "site_name"])
 def test_a_field_that_is_missing_is_left_to_the_schema(missing: str) -> None:
     data = {name: value for name, value in PLACEMENT.items() if name != missing}
     assert "is missing." in str(outcome(PlacementUpdated, data))
