@@ -53,11 +53,6 @@ def answer(data: Any, lines: Callable[[Any], Iterable[str]], as_json: bool) -> N
         click.echo("\n".join(lines(data)))
 
 
-def printable(text: str, kept: str = "\n\t") -> str:
-    """A text that may come from anywhere, made fit for a terminal: of control characters only those ``kept`` stay."""
-    return "".join(letter if letter.isprintable() or letter in kept else "�" for letter in text)
-
-
 def shown_progress(what: str, items: Sequence[Item]) -> Iterable[Item]:
     """The items one by one, with a progress bar on stderr if that is a terminal; the bar is gone when they are done."""
     return track(items, what, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())

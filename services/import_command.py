@@ -13,10 +13,11 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from services.command import printable, told_plainly
+from services.command import told_plainly
 from services.screen import many
 from shared.config import read_config
 from shared.errors import Refused
+from shared.plain import printable
 
 if TYPE_CHECKING:
     from services.checking import Found, Refusals, Spool

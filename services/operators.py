@@ -13,7 +13,8 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from services.command import NAMES, answer, as_data, printable, shown_progress, shown_work, told_plainly
+from services.command import NAMES, answer, as_data, shown_progress, shown_work, told_plainly
+from shared.plain import printable
 
 MOST_SHOWN = 20
 A_SERVICE = click.Choice(NAMES)

@@ -22,15 +22,22 @@ from services.notifications.digests import echoed
 from services.notifications.escalation import watched
 from services.notifications.letters import MARK, again
 from services.notifications.models import Alert, Channel, InboxMessage, Status
-from services.notifications.schemas import AlertSchema, ChannelSchema, InboxMessageSchema, SentAlertSchema
+from services.notifications.schemas import (
+    AcknowledgementSchema,
+    AlertSchema,
+    ChannelSchema,
+    InboxMessageSchema,
+    ReviewSchema,
+    SentAlertSchema,
+)
 from services.notifications.senders.states import review
 from shared.answers import answer, asked, listed, narrowed, once, one_of, running, sent_json, takes
 from shared.database import transaction
 from shared.errors import NotAllowed, NotAsThingsStand, Refused, UnknownResource
 from shared.problems import problem
+from shared.requests import sent_as
 
 log = structlog.get_logger()
-MOST_LETTERS = 200
 
 routes = Blueprint("notifications", __name__, description="Who has to hear of it, how, and did it reach them, exactly once")
 
@@ -104,7 +111,7 @@ def show_acknowledgement(alert_key: str) -> Response:
 def acknowledge_alert(alert_key: str) -> Response:
     """Say that an alert was seen: ``{"by": "…"}``, or by the form that a mail's link shows. The first answer stands, whoever asks again."""
     token = request.form.get("token") or request.args.get("token", "")
-    by = "" if token else _who_acknowledges()
+    by = "" if token else sent_as(AcknowledgementSchema())["by"].strip()
     now = running().now()
     with transaction(running().worker.engine) as session:
         row = _seen_by_link(session, alert_key, token) if token else _alert(session, alert_key)
@@ -131,18 +138,6 @@ def _seen_by_link(session: Session, alert_key: str, token: str) -> Alert:
     if not is_token_of(token, alert_key, running().worker.config):
         raise UnknownResource("This link is not good. Take it from the message as it came, whole.")
     return _alert(session, alert_key)
-
-
-def _who_acknowledges() -> str:
-    body = sent_json()
-    by = body.get("by") if isinstance(body, dict) else None
-    if not _names_somebody(by):
-        raise Refused("Nothing was acknowledged.", {"by": f"must say who has seen it, in at most {MOST_LETTERS} letters."})
-    return str(by).strip()
-
-
-def _names_somebody(by: object) -> bool:
-    return isinstance(by, str) and bool(by.strip()) and len(by) <= MOST_LETTERS and by.isprintable()
 
 
 def _acknowledged(row: Alert) -> dict[str, Any]:
@@ -192,20 +187,12 @@ def list_channels() -> Response:
 @routes.post("/alerts/<alert_key>/review")
 def review_alert(alert_key: str) -> Response:
     """Settle an alert that needs review, or was refused: ``{"sent": true | false, "by": who found out}`` -> sent, or pending again."""
-    found = sent_json()
-    if not isinstance(found, dict):
-        raise Refused('Send a JSON object such as {"sent": false, "by": "Ada Quillfeather"}.')
-    sent, by = found.get("sent"), found.get("by")
-    problems = {} if isinstance(sent, bool) else {"sent": "must be true (it has left) or false (it has not, and goes out again)."}
-    problems |= {} if _names_somebody(by) else {"by": f"must name who found out, in at most {MOST_LETTERS} plain letters."}
-    problems |= {str(name): "is not taken here." for name in found.keys() - {"sent", "by"}}
-    if problems:
-        raise Refused("The review cannot be used.", problems)
+    found = sent_as(ReviewSchema())
     now = running().now()
 
     def make(session: Session) -> tuple[str, int, str]:
         alert = _alert(session, alert_key)
-        said = review(alert, sent=bool(sent), by=str(by).strip(), now=now)
+        said = review(alert, sent=found["sent"], by=found["by"].strip(), now=now)
         if said is None:
             raise NotAsThingsStand(
                 f"The alert is {alert.status}; only what needs review, or was refused by its provider, is settled by a person."

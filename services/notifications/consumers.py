@@ -117,8 +117,9 @@ def read(session: Session, messages: Sequence[Message], *, paced: bool = True) -
     placements = {placement.placement_id: placement for placement in placed}
     people = {str(event.trainee_id) for event in events if isinstance(event, PlacementUpdated | DeadlineEvent)}
     people |= {placement.trainee_id for placement in placements.values()} | {event.recipient_id for event in heard}
-    contacts = session.scalars(select(Recipient).where((Recipient.role != "trainee") | Recipient.recipient_id.in_(people)))
-    preferences = session.scalars(select(Preference))
+    told = (Recipient.role != "trainee") | Recipient.recipient_id.in_(people)
+    contacts = session.scalars(select(Recipient).where(told))
+    preferences = session.scalars(select(Preference).where(Preference.recipient_id.in_(select(Recipient.recipient_id).where(told))))
     alerts: dict[str, list[Alert]] = {}
     for alert in session.scalars(select(Alert).where(Alert.regarding.in_(subjects)).with_for_update()):
         alerts.setdefault(alert.regarding, []).append(alert)
@@ -172,9 +173,10 @@ def recipient_updated(known: Known, message: Message, now: datetime) -> Iterable
     """Remember how to reach this contact; alerts that waited for it, or that have not left yet, are addressed again."""
     event = message.data
     assert isinstance(event, RecipientUpdated)
-    row = known.contacts.by_id.setdefault(event.recipient_id, recipient_of(event))
+    heard = recipient_of(event)
+    row = known.contacts.by_id.setdefault(event.recipient_id, heard)
     for name in REACHED_BY:
-        setattr(row, name, getattr(recipient_of(event), name))
+        setattr(row, name, getattr(heard, name))
     row.changed_by, row.changed_at = message.source, message.time
     known.waiting += (again := [mending.sent_again(alert, row, now) for alert in known.waiting if mending.came_back(alert, row)])
     waits = [alert for alert in known.waiting if mending.waits_for(alert, row)]

@@ -3,11 +3,10 @@
 import typing
 
 from marshmallow import Schema, fields
-from marshmallow.validate import Length, OneOf, Regexp
+from marshmallow.validate import OneOf, Regexp
 
 from services.notifications.models import Choice
-from shared.event_data import plain_text
-from shared.requests import Request
+from shared.requests import MISSING, Request, text_field
 
 A_TIME = Regexp("([01][0-9]|2[0-3]):[0-5][0-9]\\Z", error="must be a time of day such as 20:00.")
 
@@ -89,6 +88,24 @@ class RecipientSchema(Schema):
     changed_at = fields.AwareDateTime(allow_none=True)
 
 
+class AcknowledgementSchema(Request):
+    """Who has seen an alert."""
+
+    by = text_field()
+
+
+class ReviewSchema(Request):
+    """What a person found out of an alert: whether it has left."""
+
+    sent = fields.Boolean(
+        required=True,
+        truthy={True},
+        falsy={False},
+        error_messages={**MISSING, "invalid": "must be true (it has left) or false (it has not, and goes out again)."},
+    )
+    by = text_field()
+
+
 class ChosenSchema(Request):
     """What somebody chooses: a pace for some kinds of alert, and times of day."""
 
@@ -97,6 +114,4 @@ class ChosenSchema(Request):
     quiet_from = fields.String(allow_none=True, load_default=None, validate=A_TIME)
     quiet_until = fields.String(allow_none=True, load_default=None, validate=A_TIME)
     digest_at = fields.String(allow_none=True, load_default=None, validate=A_TIME)
-    by = fields.String(
-        required=True, validate=[Length(min=1, max=200), plain_text], error_messages={"required": "is missing: who chooses?"}
-    )
+    by = text_field()

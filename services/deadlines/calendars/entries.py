@@ -7,9 +7,10 @@ from datetime import date, timedelta
 from urllib.parse import quote
 
 from services.deadlines.calendars.reading import CANCELLED, PAST, Duties, Reader
-from services.deadlines.calendars.wording import day_with_weekday, description, one_line, organisation, plain, summary, words
+from services.deadlines.calendars.wording import day_with_weekday, description, one_line, organisation, summary, words
 from services.deadlines.evidence import reminded_on
 from services.deadlines.models import Deadline, Placement
+from shared.plain import printable
 from shared.wire import fingerprint
 from shared.worker import today as day_of
 
@@ -102,7 +103,7 @@ def _start(reader: Reader, duties: Duties) -> Entry | None:
         changed_on=_changed_on(placement),
         day=day,
         summary=one_line(f"Cancelled: placement {placement.placement_id}" if cancelled else f"Placement starts at {where}"),
-        description=plain("\n".join(gone if cancelled else described)),
+        description=printable("\n".join(gone if cancelled else described), kept="\n"),
         location=one_line("" if cancelled else placement.place),
         categories=("Placement",),
         path=f"/deadlines/placements/{quote(placement.placement_id, safe='')}",

@@ -8,6 +8,7 @@ from services.deadlines.calendars.reading import Reader
 from services.deadlines.duties import POLICY
 from services.deadlines.models import Deadline, Placement
 from shared.organisations import names_by_code
+from shared.plain import printable
 from shared.policies import load_policies, load_sources
 
 _MARKS = {"met": "Done: ", "met-late": "Done late: ", "missed": "Missed: ", "waived": "Waived: ", "withdrawn": "Cancelled: "}
@@ -57,7 +58,7 @@ def _due(reader: Reader, deadline: Deadline) -> str:
 
 def description(placement: Placement, deadline: Deadline) -> str:
     """A deadline with everything behind it: parties, days, placement, where it stands, rule and decision."""
-    return plain("\n".join(_sentences(placement, deadline)))
+    return printable("\n".join(_sentences(placement, deadline)), kept="\n")
 
 
 def _sentences(placement: Placement, deadline: Deadline) -> Iterator[str]:
@@ -98,13 +99,6 @@ def day_with_weekday(day: date) -> str:
     return f"{day:%A} {day.day} {day:%B %Y}"
 
 
-def plain(text: str) -> str:
-    """A text that may have come from anywhere, fit for a calendar: line breaks stay, no other control character does."""
-    if text.replace("\n", "").isprintable():
-        return text
-    return "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)
-
-
 def one_line(text: str) -> str:
-    """The same in one line."""
-    return plain(text).replace("\n", " ")
+    """A text that may have come from anywhere, in one line."""
+    return printable(text.replace("\n", " "), kept="")

@@ -44,8 +44,6 @@ from services.notifications.models import Alert
 from services.notifications.senders.outcomes import SENT, Outcome, Outcomes, later, refused
 from shared.config import is_loopback
 
-WINDOW_SECONDS = 300
-"""How far a signature's time may be from the receiver's clock."""
 ANSWER_SECONDS = 10.0
 GONE = 410
 TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("2002::/16"), IPv6Network("::/96"))
@@ -60,14 +58,6 @@ def key_of(secret: str, recipient_id: str) -> str:
 def signature(key: str, seconds: int, body: bytes) -> str:
     """The value of Tripartite-Signature for a body that is posted at this time (seconds since 1970)."""
     return f"t={seconds},v1={hmac.new(key.encode(), b'%d.%s' % (seconds, body), hashlib.sha256).hexdigest()}"
-
-
-def verified(key: str, given: str, body: bytes, seconds: float) -> bool:
-    """Whether this key signed this body, within the window around this time (seconds since 1970)."""
-    parts = re.fullmatch(r"t=([0-9]{1,12}),v1=[0-9a-f]{64}", given)
-    if parts is None or abs(seconds - int(parts[1])) > WINDOW_SECONDS:
-        return False
-    return hmac.compare_digest(signature(key, int(parts[1]), body), given)
 
 
 def body_of(alert: Alert) -> bytes:
