@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import sqlite3
 import subprocess
@@ -154,11 +155,22 @@ def rows(data: Path, service: str, table: str) -> list[dict[str, Any]]:
             return []
 
 
+NAMED = re.compile(r"[A-Z][a-z]+ [A-Z][a-z]+ \(invented\), person")
+"""A doctor by name and id. A message says the name only if that was heard before the placement, and they are heard in any order."""
+
+
+def lasting(row: dict[str, Any]) -> dict[str, Any]:
+    """What of a row says what became of it."""
+    return {name: value for name, value in row.items() if name not in PASSING}
+
+
 def outcome(data: Path) -> dict[str, list[Any]]:
     """What became of everything: every row of every table that says so, in a fixed order."""
     return {
         f"{service}.{table}": sorted(
-            json.dumps({name: value for name, value in row.items() if name not in PASSING}, sort_keys=True, default=str)
+            NAMED.sub(
+                "person", json.dumps({name: value for name, value in row.items() if name not in PASSING}, sort_keys=True, default=str)
+            )
             for row in rows(data, service, table)
         )
         for service, tables in TABLES.items()
