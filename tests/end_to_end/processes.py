@@ -168,10 +168,7 @@ def outcome(data: Path) -> dict[str, list[Any]]:
     """What became of everything: every row of every table that says so, in a fixed order."""
     return {
         f"{service}.{table}": sorted(
-            NAMED.sub(
-                "person", json.dumps({name: value for name, value in row.items() if name not in PASSING}, sort_keys=True, default=str)
-            )
-            for row in rows(data, service, table)
+            NAMED.sub("person", json.dumps(lasting(row), sort_keys=True, default=str)) for row in rows(data, service, table)
         )
         for service, tables in TABLES.items()
         for table in tables
