@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from shared.bus import Taken
-from shared.bus.rabbitmq import LOST, connect, declare, drop, part_from
+from shared.bus.rabbitmq import LOST, connect, declare, drop, part_from, take_in
 from shared.errors import Unreachable, WrongTopology
 from shared.topology import dead_queue_of, queue_of
 
@@ -29,6 +29,8 @@ LONGEST_WAIT = 15.0
 PREFETCH_BATCHES = 4
 DEAD_PREFETCH = 20
 POLL_SECONDS = 0.02
+BREATH_SECONDS = 0.01
+"""While a whole batch is at hand already, what comes is left to gather for so long: read by the dozen, it costs half as much."""
 log = structlog.get_logger()
 
 
@@ -179,10 +181,12 @@ class Subscriber:
         while not (self._stop.is_set() or self._resting.is_set()):
             self._acknowledge()
             with suppress(TimeoutError):
-                connection.drain_events(timeout=POLL_SECONDS)
+                take_in(connection, POLL_SECONDS)
             if time.monotonic() - beats > 1:
                 connection.heartbeat_tick()
                 beats = time.monotonic()
+            if len(self._arrived) >= self._batch:
+                self._stop.wait(BREATH_SECONDS)
         self._acknowledge()
         part_from(connection)
 

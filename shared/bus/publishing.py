@@ -16,7 +16,7 @@ from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
-from shared.bus.rabbitmq import LOST, connect, drop, part_from
+from shared.bus.rabbitmq import FRAME, FRAME_END, LOST, connect, drop, part_from, take_in
 from shared.crashpoints import crashpoint
 from shared.errors import Unconfirmed
 from shared.topology import EVENTS
@@ -100,7 +100,7 @@ class Publisher:
                     "short of memory or disk (`rabbitmq-diagnostics alarms`). Everything is published again."
                 )
             try:
-                self._connection.drain_events(timeout=min(left, LOOK_SECONDS))
+                take_in(self._connection, min(left, LOOK_SECONDS))
             except TimeoutError:
                 continue
         if self._refused:
@@ -153,27 +153,23 @@ class Publisher:
 def frames_of(channel_id: int, envelope: Envelope, app_id: str, room: int) -> bytes:
     """A message as AMQP frames: basic.publish, its header, its body (in parts of at most ``room`` bytes)."""
     body = envelope.body.encode()
+    size = len(body)
     kind = _kind(channel_id, envelope.type, app_id)
-    header = b"".join(
-        (
-            _HEADER.pack(BASIC, 0, len(body), PROPERTY_FLAGS),
-            kind.content_type_and_delivery_mode,
-            _short_string(envelope.correlation_id),
-            _short_string(envelope.key.partition(" ")[2]),
-            _timestamp(envelope.said_at),
-            kind.type_and_app_id,
-        )
-    )
-    parts = [body] if len(body) <= room else [body[start : start + room] for start in range(0, len(body), room)]
-    return b"".join((kind.method, _frame(2, channel_id, header), *[_frame(3, channel_id, part) for part in parts if part]))
+    correlation_id, message_id = _short_string(envelope.correlation_id), _short_string(envelope.key.partition(" ")[2])
+    properties = (kind.first_properties, correlation_id, message_id, _timestamp(envelope.said_at), kind.last_properties)
+    length = _HEADER.size + sum(map(len, properties))
+    header = (kind.method, FRAME.pack(2, channel_id, length), _HEADER.pack(BASIC, 0, size, PROPERTY_FLAGS), *properties, FRAME_END)
+    if size <= room:
+        return b"".join((*header, FRAME.pack(3, channel_id, size), body, FRAME_END) if body else header)
+    return b"".join((*header, *(_frame(3, channel_id, body[start : start + room]) for start in range(0, size, room))))
 
 
 class _Kind(NamedTuple):
-    """What all messages of a type have alike, encoded: the frame of the method, and parts of the header."""
+    """What all messages of a type have alike, encoded: the frame of the method, and the first and last properties."""
 
     method: bytes
-    content_type_and_delivery_mode: bytes
-    type_and_app_id: bytes
+    first_properties: bytes
+    last_properties: bytes
 
 
 @cache
@@ -184,11 +180,10 @@ def _kind(channel_id: int, type_: str, app_id: str) -> _Kind:
 
 
 _HEADER = struct.Struct(">HHQH")
-_FRAME = struct.Struct(">BHI")
 
 
 def _frame(kind: int, channel_id: int, payload: bytes) -> bytes:
-    return _FRAME.pack(kind, channel_id, len(payload)) + payload + b"\xce"
+    return FRAME.pack(kind, channel_id, len(payload)) + payload + FRAME_END
 
 
 def _short_string(text: str) -> bytes:

@@ -1,7 +1,8 @@
 """RabbitMQ: the connection, and the topology of shared/topology.py, declared where the user may and checked in any case."""
 
 import ssl
-from collections.abc import Callable, Iterable
+import struct
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -21,6 +22,8 @@ ANSWER_SECONDS = 10
 """A broker that answers nothing, or takes no bytes, for so long is taken for away (a memory or disk alarm, a network that swallows)."""
 CLOSE_SECONDS = 2
 READ_AT_ONCE = 64 * 1024
+FRAME, FRAME_END, SMALLEST_FRAME = struct.Struct(">BHI"), b"\xce", 8
+"""AMQP 0-9-1, 4.2.3: type, channel and size; the payload; one octet that ends it."""
 LOST: tuple[type[Exception], ...] = (AMQPError, OSError)
 """What tells that a connection or its channel cannot be used any more."""
 
@@ -54,11 +57,21 @@ def connect(url: str) -> Any:
             "and virtual host."
         ) from error
     connection.transport.sock.settimeout(ANSWER_SECONDS)
-    connection.transport._quick_recv = _ReadAhead(connection.transport._quick_recv)
+    connection.transport._quick_recv = ReadAhead(connection.transport._quick_recv)
     return connection
 
 
-class _ReadAhead:
+def take_in(connection: Any, timeout: float) -> None:
+    """Wait for something from the broker, and have it and all that came with it handled.
+
+    :raises TimeoutError: nothing came for so many seconds.
+    """
+    connection.drain_events(timeout=timeout)
+    for frame in connection.transport._quick_recv.frames():
+        connection.on_inbound_frame(frame)
+
+
+class ReadAhead:
     """What py-amqp receives by: it asks for a few bytes, nine times a message, and is given them of what one look at the socket brought."""
 
     def __init__(self, receive: Callable[[int], bytes]) -> None:
@@ -76,6 +89,16 @@ class _ReadAhead:
         found = self._ahead[self._place : self._place + wanted]
         self._place += len(found)
         return found
+
+    def frames(self) -> Iterator[tuple[int, int, bytes]]:
+        """The frames that are here as a whole: type, channel and payload. One that makes no sense is left to the library."""
+        while len(self._ahead) - self._place >= SMALLEST_FRAME:
+            kind, channel, size = FRAME.unpack_from(self._ahead, self._place)
+            start = self._place + FRAME.size
+            if self._ahead[start + size : start + size + 1] != FRAME_END:
+                return
+            self._place = start + size + 1
+            yield kind, channel, self._ahead[start : start + size]
 
 
 def tls_of(url: str) -> dict[str, Any] | None:
