@@ -11,10 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import JSON, Boolean, Engine, LargeBinary, MetaData, Numeric, select, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
 from shared.database import UtcDateTime, among, from_now, hold, open_database, transaction
-from shared.writing import add_new, new, write
+from shared.writing import WORTH_A_TRY, add_new, new, write
 from tests.nodes import Database
 
 
@@ -137,6 +138,35 @@ def a_sample(**changes: Any) -> Sample:
         "raw": b"",
     }
     return Sample(**{**fields, **changes})
+
+
+def test_of_many_rows_one_that_is_there_by_now_is_replaced_and_nothing_else_is_undone(engine: Engine) -> None:
+    keys = [f"k{place}" for place in range(2 * WORTH_A_TRY)]
+    with transaction(engine) as session:
+        write(session, [a_sample(key=keys[-1], text="before")])
+    with transaction(engine) as session:
+        write(session, [a_sample(key="first", text="in the same transaction")])
+        write(session, [a_sample(key=key, text="after") for key in keys])
+    expected = {"first": "in the same transaction", **dict.fromkeys(keys, "after")}
+    assert {key: row["text"] for key, row in stored(engine).items()} == expected
+
+
+def test_of_many_rows_those_that_are_there_already_are_left_alone_and_not_named(engine: Engine) -> None:
+    keys = [f"k{place}" for place in range(2 * WORTH_A_TRY)]
+    names = [name for name in Sample.__table__.columns.keys() if name != "key"]  # noqa: SIM118
+    like = a_sample(text="after")
+    columns = {"key": [*keys, keys[0]], **{name: [getattr(like, name)] * (len(keys) + 1) for name in names}}
+    with transaction(engine) as session:
+        write(session, [a_sample(key=keys[3], text="before")])
+        assert add_new(session, Sample, "key", columns) == {*keys} - {keys[3]}
+        assert add_new(session, Sample, "key", columns) == set()
+    assert {key: row["text"] for key, row in stored(engine).items()} == {**dict.fromkeys(keys, "after"), keys[3]: "before"}
+
+
+def test_of_many_rows_one_that_the_table_does_not_take_is_the_callers_business(engine: Engine) -> None:
+    with pytest.raises(IntegrityError), transaction(engine) as session:
+        write(session, [a_sample(key=f"k{place}", text=None if place else "t") for place in range(2 * WORTH_A_TRY)])
+    assert stored(engine) == {}
 
 
 def test_of_rows_that_were_read_only_those_that_changed_are_written(engine: Engine) -> None:
