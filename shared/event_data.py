@@ -60,7 +60,12 @@ def _template(event: Callable[..., Event]) -> tuple[str, Callable[[Event], tuple
 
 
 def _in_json(value: Any) -> str:
-    return f'"{value.isoformat()}"' if type(value) is date else encoded(_plain(value))
+    return _date_in_json(value) if type(value) is date else encoded(_plain(value))
+
+
+@lru_cache(maxsize=4096)
+def _date_in_json(day: date) -> str:
+    return f'"{day}"'
 
 
 @cache
@@ -81,7 +86,9 @@ def _quick(made: Callable[..., Any]) -> Callable[..., Any]:
 
     def make(**values: Any) -> Any:
         it = object.__new__(made)  # type: ignore[arg-type]  # a dataclass
-        vars(it).update(defaults, **values)
+        filled = vars(it)
+        filled.update(defaults)
+        filled.update(values)
         if check:
             check(it)
         return it

@@ -8,6 +8,8 @@ their rows away by token. Any doubt leaves the row, and the batch is published a
 own relay what it has just committed, born leased: the usual message is never read back.
 """
 
+import threading
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,6 +32,8 @@ PUBLISHED_AT_ONCE = 1_000
 """How many messages are read and published in one go; a batch may hold more."""
 HANDED_AT_ONCE = 4
 """How many batches may wait in memory for this process's relay; what is said beyond that is left for any relay to lease."""
+LOOK_SECONDS = 1.0
+"""How long a relay that is handed one batch after the other does not look for any others."""
 
 
 class OutboxRow(Base):
@@ -112,6 +116,8 @@ class Relay:
     lease_seconds: int
     token: str = field(default_factory=lambda: str(uuid.uuid4()))
     _handed: deque[Batch] = field(default_factory=deque)
+    _news: threading.Event = field(default_factory=threading.Event)
+    _looks_at: float = 0.0
 
     def has_room(self) -> bool:
         """Whether it can be handed another batch."""
@@ -121,22 +127,34 @@ class Relay:
         """Take a batch that was born leased to this relay and is committed now."""
         if batch.leased:
             self._handed.append(batch)
+            self._news.set()
 
-    def step(self) -> int:
-        """Publish what was handed over, else what can be leased; returns how many messages."""
-        handed = [self._handed.popleft() for _ in range(len(self._handed))]
-        if handed:
-            return self._publish([batch.batch for batch in handed], [[envelope for batch in handed for envelope in batch.envelopes]])
+    def step(self, wait: float = 0.0) -> int:
+        """Publish what was handed over, or what can be leased; returns how many messages. Waits so many seconds to be handed something.
+
+        However much is handed over, it looks now and then for what others have left.
+        """
+        self._news.wait(wait)
+        if self._handed and time.monotonic() < self._looks_at:
+            return self._publish_handed()
+        self._looks_at = time.monotonic() + LOOK_SECONDS
         batches = self._lease()
         if not batches:
-            return 0
+            return self._publish_handed()
         crashpoint("relay.leased.unpublished")
         return self._publish(batches, self._stored(batches))
+
+    def _publish_handed(self) -> int:
+        self._news.clear()
+        handed = [self._handed.popleft() for _ in range(len(self._handed))]
+        if not handed:
+            return 0
+        return self._publish([batch.batch for batch in handed], [[envelope for batch in handed for envelope in batch.envelopes]])
 
     def finish(self) -> None:
         """Publish what was handed over, or at least give it back, before the process ends."""
         while self._handed:
-            self.step()
+            self._publish_handed()
 
     def _publish(self, batches: Sequence[int], parts: Iterable[Sequence[Envelope]]) -> int:
         count = 0

@@ -3,16 +3,17 @@
 An event travels as a CloudEvent 1.0 in structured JSON (``application/cloudevents+json``). Here it is a :class:`Message`: the envelope,
 with a class of shared/events.py as ``data``, whose annotations are the schema. What does not fit is refused with one entry per field.
 
-Read from the top: the message, :func:`say` and :func:`read_message`, then strict JSON. The data alone is shared/event_data.py.
+Read from the top: the message, :func:`say` and :func:`envelopes`, :func:`read_message`, then strict JSON. The data alone is
+shared/event_data.py.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import isinf
 from typing import Any, NamedTuple
 
@@ -62,13 +63,8 @@ class Message:
 
     def to_json(self) -> str:
         """The CloudEvent in structured JSON."""
-        correlation = f'"correlationid":{quoted(self.correlation_id)},' if self.correlation_id else ""
-        trace = f'"traceparent":{quoted(self.traceparent)},' if self.traceparent else ""
-        return (
-            f'{{"specversion":"1.0","id":{quoted(self.id)},"source":{quoted(self.source)},"type":"{self.data.type}",'
-            f'"time":"{rfc3339(self.time)}","subject":{quoted(self.data.subject)},"datacontenttype":"application/json",'
-            f'"sequence":"{self.sequence:020d}",{correlation}{trace}"data":{self.data_text}}}'
-        )
+        around = _around(self.data.type, self.source, self.time, self.correlation_id, self.traceparent)
+        return _cloud_event(around, self.id, self.data.subject, self.sequence, self.data_text)
 
     @cached_property
     def data_text(self) -> str:
@@ -78,18 +74,48 @@ class Message:
 
 def say(event: Event, source: str, now: datetime, sequence: int = 1, because: Message | None = None) -> Message:
     """The message in which a service says an event. Its id follows from what is said, so that saying it again is the same message."""
-    text = data_text(event)
-    message = quick(Message)(
-        id=fingerprint(f"{source} {event.type} {event.subject} {sequence} {text}"),
-        source=source,
-        time=now,
-        sequence=sequence,
-        data=event,
-        correlation_id=(because.correlation_id or because.id)[:LONGEST_EXTENSION] if because else "",
-        traceparent=because.traceparent if because else "",
+    correlation_id, traceparent = _passed_on(because)
+    id_ = _id_of(source, event.type, event.subject, sequence, data_text(event))
+    return Message(id=id_, source=source, time=now, sequence=sequence, data=event, correlation_id=correlation_id, traceparent=traceparent)
+
+
+def envelopes(sayings: Iterable[tuple[Event, int]], source: str, now: datetime, because: Message | None = None) -> list[Envelope]:
+    """What :func:`say` makes of events, each with its sequence, ready for the bus: put together from templates, for they are many."""
+    correlation_id, traceparent = _passed_on(because)
+    made: list[Envelope] = []
+    for event, sequence in sayings:
+        type_, subject, text = event.type, event.subject, data_text(event)
+        id_ = _id_of(source, type_, subject, sequence, text)
+        body = _cloud_event(_around(type_, source, now, correlation_id, traceparent), id_, subject, sequence, text)
+        made.append(Envelope(type_, f"{source} {id_}", subject, body, now, correlation_id))
+    return made
+
+
+def _passed_on(because: Message | None) -> tuple[str, str]:
+    """The correlation id and the trace of what is said because of a message."""
+    return ((because.correlation_id or because.id)[:LONGEST_EXTENSION], because.traceparent) if because else ("", "")
+
+
+def _id_of(source: str, type_: str, subject: str, sequence: int, text: str) -> str:
+    return fingerprint(f"{source} {type_} {subject} {sequence} {text}")
+
+
+@lru_cache(maxsize=256)
+def _around(type_: str, source: str, time: datetime, correlation_id: str, traceparent: str) -> tuple[str, str, str, str]:
+    """A CloudEvent in structured JSON, in four parts: what stands before its id, its subject, its sequence and its data."""
+    correlation = f'"correlationid":{quoted(correlation_id)},' if correlation_id else ""
+    trace = f'"traceparent":{quoted(traceparent)},' if traceparent else ""
+    return (
+        '{"specversion":"1.0","id":',
+        f',"source":{quoted(source)},"type":"{type_}","time":"{rfc3339(time)}","subject":',
+        ',"datacontenttype":"application/json","sequence":"',
+        f'",{correlation}{trace}"data":',
     )
-    vars(message)["data_text"] = text  # what cached_property would put there
-    return message
+
+
+def _cloud_event(around: tuple[str, str, str, str], id_: str, subject: str, sequence: int, text: str) -> str:
+    to_id, to_subject, to_sequence, to_data = around
+    return f"{to_id}{quoted(id_)}{to_subject}{quoted(subject)}{to_sequence}{sequence:020d}{to_data}{text}}}"
 
 
 def source_of(service: str) -> str:
@@ -181,7 +207,7 @@ def parse_json(raw: str | bytes) -> Any:
     """
     try:
         text = raw.decode() if isinstance(raw, bytes) else raw
-        found = json.loads(text, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_no_key_twice)
+        found = _decoder.decode(text)
         if "\\u" in text or text is raw:  # nothing else can make halves of characters
             json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
@@ -205,6 +231,9 @@ def _finite(number: str) -> float:
     if isinf(found := float(number)):
         raise ValueError(f"{number} is larger than any number here")
     return found
+
+
+_decoder = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_no_key_twice)
 
 
 def _parsed(raw: str | bytes) -> dict[str, Any]:

@@ -8,6 +8,7 @@ waits longer and longer while the database or the broker is away. Time is an arg
 """
 
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -28,7 +29,7 @@ from shared.consumer import Consumer
 from shared.database import hold, is_outage, migrate, missing_migrations, open_database
 from shared.errors import MissingMigration, Unreachable
 from shared.events import Event
-from shared.wire import Envelope, Message, say, source_of
+from shared.wire import Envelope, Message, envelopes, source_of
 from shared.writing import write
 
 LONDON = ZoneInfo("Europe/London")
@@ -100,7 +101,7 @@ class Service:
         said: list[Envelope] = []
         for message in messages:
             sayings = self.consumers[type(message.data)](known, message, now)
-            said += [say(saying.event, self.source, now, saying.sequence, message).envelope() for saying in sayings]
+            said += envelopes(sayings, self.source, now, message)
         write(session, known.rows())
         return outbox.add(session, said, now, relay)
 
@@ -198,7 +199,7 @@ class Worker:
         return done
 
     def _relay(self, wait: float) -> int:
-        sent = self.relay.step() if self._publisher.has_room() else 0
+        sent = self.relay.step(wait) if self._publisher.has_room() else _nothing(wait)
         if not sent:
             self._publisher.rest()
         published.labels(self.service.name).inc(sent)
@@ -210,7 +211,7 @@ class Worker:
 
     def _hear(self, consumer: Consumer, wait: float) -> int:
         if self._subscriber is None:
-            return 0
+            return _nothing(wait)
         if self._resting:
             with self.engine.connect() as connection:
                 connection.execute(text("SELECT 1"))
@@ -226,15 +227,16 @@ class Worker:
             raise
 
     def _chore(self, chore: "Chore", wait: float) -> int:
-        return chore(self, self.clock())
+        return chore(self, self.clock()) or _nothing(wait)
 
     def run(self, stop: threading.Event, parts: Sequence[str] = ()) -> None:
         """Rounds of these parts (all, if none is named) until ``stop``; an outage is waited out, nothing is lost by it."""
         names = parts or tuple(self.parts)
+        alone = len(names) == 1  # then it waits for something to do by itself, and none else is held up by that
         wait = IDLE_SECONDS
         while not stop.is_set():
             try:
-                wait = 0.0 if self._round(names, IDLE_SECONDS if len(names) == 1 else 0.0) else IDLE_SECONDS
+                wait = 0.0 if self._round(names, IDLE_SECONDS if alone else 0.0) or alone else IDLE_SECONDS
             except Exception as error:
                 wait = min(max(wait, IDLE_SECONDS) * 2, LONGEST_WAIT)
                 told = isinstance(error, Unreachable) or is_outage(error)  # an outage needs no traceback
@@ -253,7 +255,7 @@ class Worker:
 
     def say(self, session: Session, sayings: Iterable[Say], now: datetime) -> None:
         """Say events that no message caused, within the caller's transaction."""
-        outbox.add(session, (say(saying.event, self.service.source, now, saying.sequence).envelope() for saying in sayings), now)
+        outbox.add(session, envelopes(sayings, self.service.source, now), now)
 
     def close(self) -> None:
         """Publish what this process has committed, and give back the connections.
@@ -268,6 +270,12 @@ class Worker:
             log.warning("relay.unfinished", service=self.service.name, error=str(error))
         self._publisher.close()
         self.engine.dispose()
+
+
+def _nothing(wait: float) -> int:
+    """There was nothing to do; there may be in a moment."""
+    time.sleep(wait)
+    return 0
 
 
 Chore = Callable[[Worker, datetime], int]

@@ -37,7 +37,7 @@ from shared.events import (
     ReportIssued,
     ResponsibilityAssigned,
 )
-from shared.wire import microseconds, parse_json, read_message, say
+from shared.wire import Message, envelopes, microseconds, parse_json, read_message, say
 from tests.helpers import SOURCE, a_concern, a_document, a_message, a_placement, a_recipient, cloud_event
 
 SERVICES = ("eligibility", "deadlines", "responsibility", "notifications")
@@ -143,6 +143,12 @@ def test_an_event_comes_back_from_its_cloud_event_as_it_was(event: Event) -> Non
     text = message.to_json()
     assert read_message(text) == read_message(text.encode()) == read_message(json.loads(text)) == message
     assert read_message(text).to_json() == text
+
+
+@pytest.mark.parametrize("because", [None, a_message(a_placement()), say(a_document(), SOURCE, NOW, 1, a_message(a_placement()))])
+def test_what_is_made_ready_for_the_bus_at_once_is_what_is_said(because: Message | None) -> None:
+    sayings = [(event, number) for number, event in enumerate(EXAMPLES)]
+    assert envelopes(sayings, SOURCE, NOW, because) == [say(event, SOURCE, NOW, number, because).envelope() for event, number in sayings]
 
 
 @pytest.mark.parametrize("event", EXAMPLES, ids=[event.type for event in EXAMPLES])

@@ -1,5 +1,6 @@
 """Events leave once their state is committed, by one relay at a time, and again after any doubt."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -245,6 +246,28 @@ def test_a_relay_that_has_no_room_is_handed_nothing_and_any_relay_may_publish_it
     last = say(engine, clock, 100, relay=relay)
     assert relay_of(engine, broker.publish).step() == 1
     assert broker.keys == last
+
+
+def test_a_relay_that_waits_is_woken_by_what_it_is_handed(engine: Engine, broker: Broker, clock: Clock) -> None:
+    relay, sent = relay_of(engine, broker.publish), list[int]()
+    waiting = threading.Thread(target=lambda: sent.append(relay.step(wait=600)))
+    waiting.start()
+    keys = say(engine, clock, 1, relay=relay)
+    waiting.join(60)
+    assert (sent, broker.keys) == ([1], keys)
+
+
+def test_a_relay_that_is_handed_one_batch_after_the_other_still_publishes_what_others_left(
+    engine: Engine, broker: Broker, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "LOOK_SECONDS", 0.0)
+    relay = relay_of(engine, broker.publish)
+    left = say(engine, clock, 1)
+    handed = say(engine, clock, 2, relay=relay)
+    assert relay.step() == 1
+    assert broker.keys == left
+    assert relay.step() == 1
+    assert broker.keys == left + handed
 
 
 def test_a_relay_that_ends_publishes_what_it_was_handed(engine: Engine, broker: Broker, clock: Clock) -> None:

@@ -232,7 +232,7 @@ def test_an_outage_while_a_poison_message_is_kept_quarantines_it_later(
 def test_a_part_of_a_round_that_is_stuck_does_not_hold_up_the_others_and_is_named(
     worker: Worker, counting: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stuck() -> int:
+    def stuck(_: float) -> int:
         raise ConnectionError("the broker is away")
 
     put(worker, *placements(1))
