@@ -6,14 +6,15 @@ is to be said. What they ask stands beside: duties.py (the policy), evidence.py 
 waivers.py, lateness.py (whose lateness it was), history.py (what was known on a past day).
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
 from services.deadlines import waivers
 from services.deadlines.duties import Duty, placement_duties
-from services.deadlines.evidence import BY_SITE, Standing, evidence, reminded_on, standing
+from services.deadlines.evidence import BY_SITE, Standing, evidence, standing
 from services.deadlines.lateness import lateness_chain
 from services.deadlines.models import AsHeard, Deadline, Document, Placement, PlacementVersion, Waiver
 from shared.errors import UnknownResource
@@ -36,6 +37,8 @@ from shared.writing import new
 
 COPIED = ("placement_id", "host", "host_name", "lead_employer", "trainee_id", "start_date")
 """What a deadline has from its placement, as it was when the deadline was set."""
+TOLD = names_of(DeadlineEvent)
+"""What every event tells of its deadline."""
 
 
 @dataclass
@@ -52,11 +55,10 @@ class PlacementFile:
     waivers: list[Waiver] = field(default_factory=list)
     versions: list[PlacementVersion] = field(default_factory=list)
 
-    def rows(self) -> Iterator[Any]:
+    def rows(self) -> list[Any]:
         """Every row of the file."""
-        if self.placement is not None:
-            yield self.placement
-        yield from (*self.deadlines, *self.documents, *self.waivers, *self.versions)
+        placement = [] if self.placement is None else [self.placement]
+        return [*placement, *self.deadlines, *self.documents, *self.waivers, *self.versions]
 
     def in_force(self) -> list[Deadline]:
         """The deadlines of the revision in force."""
@@ -86,9 +88,7 @@ def placement_updated(file: PlacementFile, event: PlacementUpdated, said_on: dat
             del duties[deadline.rule]
         else:
             said += _withdraw(deadline, _what_changed(deadline, placement, before if moved else ""), day)
-    for duty in duties.values():
-        said += _set(file, duty, decision.id, day)
-    return said
+    return said + _set(file, duties.values(), decision.id, day)
 
 
 def placement_withdrawn(file: PlacementFile, event: PlacementWithdrawn, now: datetime, day: date) -> list[Say]:
@@ -101,8 +101,7 @@ def placement_withdrawn(file: PlacementFile, event: PlacementWithdrawn, now: dat
 
 
 def _as_heard(file: PlacementFile, event: PlacementUpdated, said_on: date, now: datetime) -> Placement:
-    heard = {name: getattr(event, name) for name in names_of(PlacementUpdated)}
-    known = file.placement
+    heard, known = dict(vars(event)), file.placement
     if known is None:
         return new(Placement)(**heard, heard_at=now)
     if known.trainee_id != event.trainee_id:
@@ -153,21 +152,24 @@ def _what_changed(deadline: Deadline, placement: Placement, site_before: str) ->
     return f"a placement of type {placement.placement_type} that ends on {placement.end_date} has no such duty, or another due day"
 
 
-def _set(file: PlacementFile, duty: Duty, decision_id: str, day: date) -> list[Say]:
+def _set(file: PlacementFile, duties: Iterable[Duty], decision_id: str, day: date) -> list[Say]:
     placement = vars(file.placement)
-    revision = 1 + max([deadline.revision for deadline in file.deadlines if deadline.rule == duty.rule], default=0)
-    deadline = new(Deadline)(
-        **{name: placement[name] for name in COPIED},
-        **vars(duty),
-        deadline_id=f"{placement['placement_id']}/{duty.rule}/{revision}",
-        revision=revision,
-        decision_id=decision_id,
-        set_on=day,
-        next_on=None,
-    )
-    deadline.next_on = reminded_on(deadline)
-    file.deadlines.append(deadline)
-    return [Say(_event(DeadlineSet, deadline), deadline.version), *_settle(file, deadline, day)]
+    copied = {name: placement[name] for name in COPIED}
+    revisions = Counter(deadline.rule for deadline in file.deadlines)
+    said: list[Say] = []
+    for duty in duties:
+        revision = revisions[duty.rule] + 1
+        deadline = new(Deadline)(
+            **copied,
+            **vars(duty),
+            deadline_id=f"{copied['placement_id']}/{duty.rule}/{revision}",
+            revision=revision,
+            decision_id=decision_id,
+            set_on=day,
+        )
+        file.deadlines.append(deadline)
+        said += (Say(_event(DeadlineSet, deadline), deadline.version), *_settle(file, deadline, day))
+    return said
 
 
 def _withdraw(deadline: Deadline, reason: str, day: date) -> list[Say]:
@@ -271,4 +273,4 @@ def _news(file: PlacementFile, deadline: Deadline, day: date) -> DeadlineEvent:
 
 def _event(kind: type[DeadlineEvent], deadline: Deadline, **more: Any) -> DeadlineEvent:
     known = vars(deadline)
-    return quick(kind)(**{name: known[name] for name in names_of(DeadlineEvent)}, **more)
+    return quick(kind)(**{name: known[name] for name in TOLD}, **more)

@@ -1,7 +1,8 @@
 """What the policy says of placements: which duties there are, how early a reminder comes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 
 from shared.decisions import standing
@@ -15,7 +16,7 @@ POLICY = "placement-deadlines"
 
 @dataclass(frozen=True)
 class Duty:
-    """One duty that the policy concludes, with the rule that does."""
+    """One duty that the policy concludes, with the rule that does. ``next_on`` is the day on which the clock must look at it first."""
 
     rule: str
     duty: str
@@ -23,6 +24,7 @@ class Duty:
     recipient: str
     due: date
     caused_by: str
+    next_on: date
 
 
 def placement_duties(event: PlacementUpdated, today: date) -> tuple[Decision, tuple[Duty, ...]]:
@@ -37,10 +39,17 @@ def _duties(start_date: date, placement_type: str, host_is_lead_employer: bool, 
     decision = standing(policy, read_facts(policy.facts, given, POLICY), today)
     rules = [because["rule"] for because in decision.body["because"]]  # the policy has one duty a rule, in the same order
     concluded = zip(rules, (decision.outcome or {"duties": []})["duties"], strict=True)
-    return decision, tuple(
-        Duty(rule, told["duty"], told["owner"], told["recipient"], date.fromisoformat(told["due"]), told["caused_by"])
-        for rule, told in concluded
-    )
+    return decision, tuple(_duty(rule, told, today) for rule, told in concluded)
+
+
+def _duty(rule: str, told: Mapping[str, str], today: date) -> Duty:
+    due = date.fromisoformat(told["due"])
+    return Duty(rule, told["duty"], told["owner"], told["recipient"], due, told["caused_by"], next_on=reminded_on(due, today))
+
+
+def reminded_on(due: date, set_on: date) -> date:
+    """The day on which the owner of a deadline is reminded of it, by what held on the day when it was set."""
+    return due - timedelta(days=approaching_notice(set_on))
 
 
 @lru_cache(maxsize=64)

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from services.deadlines import waivers
-from services.deadlines.duties import approaching_notice
+from services.deadlines.duties import reminded_on
 from services.deadlines.models import Deadline, Document, Placement
 
 if TYPE_CHECKING:
@@ -74,11 +74,6 @@ def standing(file: "PlacementFile", deadline: Deadline, day: date) -> Standing:
         return Standing("waived", next_on=waiver.until + timedelta(days=1))
     if day > deadline.due:
         return Standing("missed")
-    if day >= (reminder := reminded_on(deadline)):
+    if day >= (reminder := reminded_on(deadline.due, deadline.set_on)):
         return Standing("approaching", next_on=deadline.due + timedelta(days=1))
     return Standing("set", next_on=reminder)
-
-
-def reminded_on(deadline: Deadline) -> date:
-    """The day on which its owner is reminded of a deadline."""
-    return deadline.due - timedelta(days=approaching_notice(deadline.set_on))

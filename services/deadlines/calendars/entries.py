@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from services.deadlines.calendars.reading import CANCELLED, PAST, Duties, Reader
 from services.deadlines.calendars.wording import day_with_weekday, description, one_line, organisation, summary, words
-from services.deadlines.evidence import reminded_on
+from services.deadlines.duties import reminded_on
 from services.deadlines.models import Deadline, Placement
 from shared.plain import printable
 from shared.wire import fingerprint
@@ -123,7 +123,7 @@ def _last_change(deadline: Deadline) -> date:
     """The last day on which something is known to have changed about a deadline, from what its row says."""
     days = [deadline.set_on, deadline.withdrawn_on, deadline.issued_on]
     if deadline.state == "approaching":
-        days.append(reminded_on(deadline))
+        days.append(reminded_on(deadline.due, deadline.set_on))
     if deadline.state == "missed":
         days.append(deadline.due + timedelta(days=1))
     return max(day for day in days if day is not None)
