@@ -3,7 +3,7 @@
 PostgreSQL in production, SQLite embedded; the services do not see which. Four things differ, and all stand here:
 
 * **Locks.** SQLite has one writer. On PostgreSQL :func:`hold` makes those wait who work on the same subject, and nobody else.
-* **Writing** a whole batch in one statement a table: shared/writing.py.
+* **Writing** a whole batch in a statement or two a table: shared/writing.py.
 * **Many texts in one parameter**: :func:`among`.
 * **The clock.** Leases are cut off by the database's clock (:class:`from_now`), so workers on machines that disagree do no harm.
 

@@ -94,7 +94,7 @@ def store_all(session: Session, policy: Policy, decisions: Iterable[Decision], s
     if not new:
         return
     edition = {"edition": [policy.edition], "policy": [policy.name], "canonical": [policy.canonical]}
-    add_new(session, EditionRow, "edition", edition)
+    add_new(session, EditionRow, "edition", edition, likely_new=False)
     columns = {
         "id": [decision.id for decision in new],
         "policy": [policy.name] * len(new),
@@ -105,7 +105,7 @@ def store_all(session: Session, policy: Policy, decisions: Iterable[Decision], s
         "made_at": [datetime.fromisoformat(decision.body["made_at"]) for decision in new],
         "body": [decision.to_json() for decision in new],
     }
-    add_new(session, DecisionRow, "id", columns)
+    add_new(session, DecisionRow, "id", columns, likely_new=False)
 
 
 def find(session: Session, id_: str) -> DecisionRow:

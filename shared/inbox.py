@@ -92,7 +92,7 @@ def take_in(session: Session, messages: Sequence[Message], now: datetime) -> lis
     for message in messages:
         once.setdefault(message.key, message)
     types = [message.data.type for message in once.values()]
-    added = add_new(session, InboxRow, "key", {"key": [*once], "type": types, "heard_at": [now] * len(once)})
+    added = add_new(session, InboxRow, "key", {"key": [*once], "type": types, "heard_at": [now] * len(once)}, likely_new=False)
     fresh = [message for key, message in once.items() if key in added]
     streams = {message.data.stream for message in fresh if message.data.newer_wins}
     marks = {mark.stream: mark for mark in session.scalars(select(InboxMark).where(among(InboxMark.stream, streams)))} if streams else {}

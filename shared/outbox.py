@@ -92,7 +92,7 @@ def add(session: Session, envelopes: Iterable[Envelope], now: datetime, relay: "
         "stored_at": [now] * len(once),
         **dict(zip(Envelope._fields, zip(*once, strict=True), strict=True)),
     }
-    new = add_new(session, OutboxRow, "key", columns)
+    new = add_new(session, OutboxRow, "key", columns, likely_new=relay is not None)  # what is sent in may well be here already
     return Batch(batch, once if len(new) == len(once) else [envelope for envelope in once if envelope.key in new], leased)
 
 
@@ -130,19 +130,19 @@ class Relay:
             self._news.set()
 
     def step(self, wait: float = 0.0) -> int:
-        """Publish what was handed over, or what can be leased; returns how many messages. Waits so many seconds to be handed something.
+        """Publish what was handed over and what can be leased; returns how many messages. Waits so many seconds to be handed something.
 
-        However much is handed over, it looks now and then for what others have left.
+        While one batch after the other is handed over, it looks only now and then for what others have left.
         """
         self._news.wait(wait)
-        if self._handed and time.monotonic() < self._looks_at:
-            return self._publish_handed()
+        sent = self._publish_handed()
+        if sent and time.monotonic() < self._looks_at:
+            return sent
         self._looks_at = time.monotonic() + LOOK_SECONDS
-        batches = self._lease()
-        if not batches:
-            return self._publish_handed()
-        crashpoint("relay.leased.unpublished")
-        return self._publish(batches, self._stored(batches))
+        if batches := self._lease():
+            crashpoint("relay.leased.unpublished")
+            sent += self._publish(batches, self._stored(batches))
+        return sent
 
     def _publish_handed(self) -> int:
         self._news.clear()

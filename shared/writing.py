@@ -1,4 +1,4 @@
-"""Rows of mapped classes, written by the batch: one statement a table, whatever the batch holds.
+"""Rows of mapped classes, written by the batch: a statement or two a table, whatever the batch holds.
 
 :func:`write` writes new and changed rows, :func:`add_new` adds those that are not there yet, :func:`new` makes rows by the thousand. On
 PostgreSQL the values travel as one array a column (``unnest``), which is the quickest way in that still lets a row be there already.
@@ -46,9 +46,9 @@ def new(mapped: Callable[Fields, Mapped]) -> Callable[Fields, Mapped]:
 
 
 def write(session: Session, rows: Iterable[Any]) -> None:
-    """Write the new and the changed among these mapped rows, each table in one statement. The session lets go of them.
+    """Write the new and the changed among these mapped rows, of each table in one statement each. The session lets go of them.
 
-    A row of which there is another by now, though it was new when it was made, takes its place.
+    A new row whose key is there by now replaces what is there.
     """
     wanted: dict[tuple[type[Any], bool], dict[Any, Any]] = defaultdict(dict)
     for row in rows:
@@ -71,16 +71,17 @@ def _values(row: Any, names: tuple[str, ...]) -> tuple[Any, ...]:
         return tuple(getattr(row, name) for name in names)
 
 
-def add_new(session: Session, mapped: type[Any], unique: str, columns: Mapping[str, Any]) -> set[Any]:
+def add_new(session: Session, mapped: type[Any], unique: str, columns: Mapping[str, Any], *, likely_new: bool) -> set[Any]:
     """Add the rows that are not there yet, in one statement; returns those of their keys that were new.
 
     :param unique: the column that says whether a row is there.
     :param columns: the rows, column by column: a sequence each.
+    :param likely_new: that one is there already is so rare that it may cost a second statement (and a line in the database's log).
     """
-    return _insert(session, mapped.__table__, columns, new_by=unique) if columns[unique] else set()
+    return _insert(session, mapped.__table__, columns, likely_new=likely_new, new_by=unique) if columns[unique] else set()
 
 
-def _insert(session: Session, table: Table, columns: Mapping[str, Sequence[Any]], *, likely_new: bool = True, new_by: str = "") -> set[Any]:
+def _insert(session: Session, table: Table, columns: Mapping[str, Sequence[Any]], *, likely_new: bool, new_by: str = "") -> set[Any]:
     """Insert rows, given column by column; those that are there already are replaced, or left alone if ``new_by`` says what to tell."""
     if session.get_bind().dialect.name == "postgresql":
         return _insert_arrays(session, table, columns, likely_new=likely_new, new_by=new_by)
@@ -100,9 +101,7 @@ SEPARATOR = "\x1f"
 
 
 WORTH_A_TRY = 100
-"""So many rows, nearly always new, are first inserted as if nothing could be in their way: that costs the database a fifth less."""
-UNIQUE_VIOLATION = "23505"
-"""PostgreSQL's SQLSTATE for a row that is there already."""
+"""So many rows that are likely new are first inserted as if nothing could be in their way: that costs the database a fifth less."""
 
 
 def _insert_arrays(session: Session, table: Table, columns: Mapping[str, Sequence[Any]], *, likely_new: bool, new_by: str) -> set[Any]:
@@ -121,9 +120,7 @@ def _inserted(connection: Connection, plain: str, values: tuple[str | None, ...]
     try:
         with connection.begin_nested():
             connection.exec_driver_sql(plain, values)
-    except IntegrityError as error:
-        if getattr(error.orig, "sqlstate", None) != UNIQUE_VIOLATION:
-            raise
+    except IntegrityError:  # if it is no row that is there already, the careful statement fails as well, and says so
         return False
     return True
 

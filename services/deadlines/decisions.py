@@ -6,7 +6,6 @@ is to be said. What they ask stands beside: duties.py (the policy), evidence.py 
 waivers.py, lateness.py (whose lateness it was), history.py (what was known on a past day).
 """
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -155,10 +154,10 @@ def _what_changed(deadline: Deadline, placement: Placement, site_before: str) ->
 def _set(file: PlacementFile, duties: Iterable[Duty], decision_id: str, day: date) -> list[Say]:
     placement = vars(file.placement)
     copied = {name: placement[name] for name in COPIED}
-    revisions = Counter(deadline.rule for deadline in file.deadlines)
+    revisions = {deadline.rule: deadline.revision for deadline in file.deadlines}  # they lie in their order: the last one stands
     said: list[Say] = []
     for duty in duties:
-        revision = revisions[duty.rule] + 1
+        revision = revisions.get(duty.rule, 0) + 1
         deadline = new(Deadline)(
             **copied,
             **vars(duty),
@@ -189,8 +188,7 @@ def document_issued(file: PlacementFile, event: DocumentIssued, source: str, sai
     """
     if any(document.document_id == event.document_id for document in file.documents):
         return []
-    told = {name: getattr(event, name) for name in names_of(DocumentIssued)}
-    told["recorded_by"] = event.recorded_by or source
+    told = {**vars(event), "recorded_by": event.recorded_by or source}
     file.documents.append(new(Document)(**told, recorded_at=said_at, heard_at=now))
     return [saying for deadline in file.in_force() for saying in _settle(file, deadline, today(now))]
 

@@ -133,7 +133,7 @@ class Publisher:
         self._rested = time.monotonic()
         try:
             with suppress(TimeoutError):
-                self._connection.drain_events(timeout=0.001)
+                take_in(self._connection, 0.001)
             self._connection.heartbeat_tick()
         except LOST:
             self._drop()
@@ -159,8 +159,6 @@ def frames_of(channel_id: int, envelope: Envelope, app_id: str, room: int) -> by
     properties = (kind.first_properties, correlation_id, message_id, _timestamp(envelope.said_at), kind.last_properties)
     length = _HEADER.size + sum(map(len, properties))
     header = (kind.method, FRAME.pack(2, channel_id, length), _HEADER.pack(BASIC, 0, size, PROPERTY_FLAGS), *properties, FRAME_END)
-    if size <= room:
-        return b"".join((*header, FRAME.pack(3, channel_id, size), body, FRAME_END) if body else header)
     return b"".join((*header, *(_frame(3, channel_id, body[start : start + room]) for start in range(0, size, room))))
 
 

@@ -72,7 +72,10 @@ def take_in(connection: Any, timeout: float) -> None:
 
 
 class ReadAhead:
-    """What py-amqp receives by: it asks for a few bytes, nine times a message, and is given them of what one look at the socket brought."""
+    """What py-amqp receives by: it asks for a few bytes, nine times a message, and is given them of what one look at the socket brought.
+
+    Frames that are here as a whole need not go through it at all: once it has read one, it keeps no bytes of its own.
+    """
 
     def __init__(self, receive: Callable[[int], bytes]) -> None:
         self._receive = receive

@@ -250,24 +250,41 @@ def test_a_relay_that_has_no_room_is_handed_nothing_and_any_relay_may_publish_it
 
 def test_a_relay_that_waits_is_woken_by_what_it_is_handed(engine: Engine, broker: Broker, clock: Clock) -> None:
     relay, sent = relay_of(engine, broker.publish), list[int]()
-    waiting = threading.Thread(target=lambda: sent.append(relay.step(wait=600)))
+    waiting = threading.Thread(target=lambda: sent.append(relay.step(wait=600)), daemon=True)
     waiting.start()
     keys = say(engine, clock, 1, relay=relay)
     waiting.join(60)
     assert (sent, broker.keys) == ([1], keys)
 
 
-def test_a_relay_that_is_handed_one_batch_after_the_other_still_publishes_what_others_left(
+def test_a_relay_that_is_handed_one_batch_after_the_other_looks_now_and_then_for_what_others_left(
     engine: Engine, broker: Broker, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "LOOK_SECONDS", 0.0)
     relay = relay_of(engine, broker.publish)
-    left = say(engine, clock, 1)
-    handed = say(engine, clock, 2, relay=relay)
+    monkeypatch.setattr(outbox, "LOOK_SECONDS", 3600.0)
+    assert relay.step() == 0  # it has looked just now
+    left, handed = say(engine, clock, 1), say(engine, clock, 2, relay=relay)
     assert relay.step() == 1
-    assert broker.keys == left
-    assert relay.step() == 1
-    assert broker.keys == left + handed
+    assert broker.keys == handed
+    monkeypatch.setattr(relay, "_looks_at", 0.0)  # an hour later
+    handed += say(engine, clock, 3, relay=relay)
+    assert relay.step() == 2
+    assert broker.keys == handed + left
+
+
+def test_what_was_handed_over_leaves_though_the_broker_refuses_what_others_left(engine: Engine, broker: Broker, clock: Clock) -> None:
+    [bad] = say(engine, clock, 1)
+
+    def choosy(envelopes: Sequence[Envelope]) -> None:
+        if bad in [envelope.key for envelope in envelopes]:
+            raise ConnectionError("refused")
+        broker.publish(envelopes)
+
+    relay = relay_of(engine, choosy)
+    good = say(engine, clock, 2, relay=relay)
+    with pytest.raises(ConnectionError):
+        relay.step()
+    assert broker.keys == good
 
 
 def test_a_relay_that_ends_publishes_what_it_was_handed(engine: Engine, broker: Broker, clock: Clock) -> None:

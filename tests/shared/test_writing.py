@@ -1,4 +1,4 @@
-"""A batch is written in one statement a table: what is read back is what was written, on PostgreSQL and on SQLite."""
+"""A batch is written in a statement or two a table: what is read back is what was written, on PostgreSQL and on SQLite."""
 
 import threading
 from collections.abc import Iterator
@@ -107,7 +107,7 @@ def test_what_is_there_already_is_left_alone_and_only_what_is_new_is_named(engin
             "note": [None] * len(values),
         }
         with transaction(engine) as session:
-            return add_new(session, Sample, "key", columns)
+            return add_new(session, Sample, "key", columns, likely_new=True)
 
     with transaction(engine) as session:
         session.execute(text("DELETE FROM samples"))
@@ -158,8 +158,8 @@ def test_of_many_rows_those_that_are_there_already_are_left_alone_and_not_named(
     columns = {"key": [*keys, keys[0]], **{name: [getattr(like, name)] * (len(keys) + 1) for name in names}}
     with transaction(engine) as session:
         write(session, [a_sample(key=keys[3], text="before")])
-        assert add_new(session, Sample, "key", columns) == {*keys} - {keys[3]}
-        assert add_new(session, Sample, "key", columns) == set()
+        assert add_new(session, Sample, "key", columns, likely_new=True) == {*keys} - {keys[3]}
+        assert add_new(session, Sample, "key", columns, likely_new=True) == set()
     assert {key: row["text"] for key, row in stored(engine).items()} == {**dict.fromkeys(keys, "after"), keys[3]: "before"}
 
 
