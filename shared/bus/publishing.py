@@ -43,6 +43,7 @@ class Publisher:
         self._connection: Any = None
         self._channel: Any = None
         self._last = 0
+        self._lowest = 1  # every message below it is confirmed
         self._awaited: set[int] = set()
         self._refused = ""
         self._rested = 0.0
@@ -55,7 +56,8 @@ class Publisher:
         try:
             if self._channel is None:
                 self._open()
-            self._awaited = set(range(self._last + 1, self._last + 1 + len(envelopes)))
+            self._lowest = self._last + 1
+            self._awaited = set(range(self._lowest, self._lowest + len(envelopes)))
             self._write(envelopes)
             self._last += len(envelopes)
             crashpoint("relay.published.unconfirmed")
@@ -108,8 +110,9 @@ class Publisher:
 
     def _on_ack(self, delivery_tag: int, multiple: bool) -> None:
         """The broker confirms one message, or all up to it."""
-        first = min(self._awaited, default=delivery_tag) if multiple else delivery_tag
-        self._awaited.difference_update(range(first, delivery_tag + 1))
+        self._awaited.difference_update(range(self._lowest if multiple else delivery_tag, delivery_tag + 1))
+        if multiple:
+            self._lowest = delivery_tag + 1
 
     def _on_nack(self, delivery_tag: int, multiple: bool) -> None:
         self._refused = (
