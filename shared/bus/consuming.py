@@ -30,7 +30,7 @@ PREFETCH_BATCHES = 4
 DEAD_PREFETCH = 20
 POLL_SECONDS = 0.02
 BREATH_SECONDS = 0.01
-"""While a whole batch is at hand already, what comes is left to gather for so long: read by the dozen, it costs half as much."""
+"""While a whole batch is at hand already, what comes is left to gather for so long: it is read by the dozen, not one by one."""
 log = structlog.get_logger()
 
 

@@ -22,7 +22,7 @@ ANSWER_SECONDS = 10
 """A broker that answers nothing, or takes no bytes, for so long is taken for away (a memory or disk alarm, a network that swallows)."""
 CLOSE_SECONDS = 2
 READ_AT_ONCE = 64 * 1024
-FRAME, FRAME_END, SMALLEST_FRAME = struct.Struct(">BHI"), b"\xce", 8
+FRAME, FRAME_END = struct.Struct(">BHI"), b"\xce"
 """AMQP 0-9-1, 4.2.3: type, channel and size; the payload; one octet that ends it."""
 LOST: tuple[type[Exception], ...] = (AMQPError, OSError)
 """What tells that a connection or its channel cannot be used any more."""
@@ -95,7 +95,7 @@ class ReadAhead:
 
     def frames(self) -> Iterator[tuple[int, int, bytes]]:
         """The frames that are here as a whole: type, channel and payload. One that makes no sense is left to the library."""
-        while len(self._ahead) - self._place >= SMALLEST_FRAME:
+        while len(self._ahead) - self._place > FRAME.size:
             kind, channel, size = FRAME.unpack_from(self._ahead, self._place)
             start = self._place + FRAME.size
             if self._ahead[start + size : start + size + 1] != FRAME_END:
