@@ -93,8 +93,9 @@ def store_all(session: Session, policy: Policy, decisions: Iterable[Decision], s
     new = [wanted[id_] for id_ in sorted(wanted.keys() - there)]  # in one order, so that nobody waits in a ring
     if not new:
         return
-    edition = {"edition": [policy.edition], "policy": [policy.name], "canonical": [policy.canonical]}
-    add_new(session, EditionRow, "edition", edition, likely_new=False)
+    if session.scalar(select(EditionRow.edition).where(EditionRow.edition == policy.edition)) is None:  # its text is long
+        edition = {"edition": [policy.edition], "policy": [policy.name], "canonical": [policy.canonical]}
+        add_new(session, EditionRow, "edition", edition, likely_new=False)
     columns = {
         "id": [decision.id for decision in new],
         "policy": [policy.name] * len(new),

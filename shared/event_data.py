@@ -8,7 +8,7 @@ import json
 import re
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -74,26 +74,32 @@ def names_of(event: Callable[..., Event]) -> tuple[str, ...]:
     return tuple(field.name for field in fields(event))  # type: ignore[arg-type]  # a class of events
 
 
+def filled(made: type[Made], values: Mapping[str, Any]) -> Made:
+    """A frozen dataclass with these values, for things by the thousand: filled in at once, where Python's own sets field by field."""
+    defaults, check = _plan(made)  # type: ignore[arg-type]  # a class is hashable
+    it: Made = object.__new__(made)
+    vars(it).update(defaults)
+    vars(it).update(values)
+    if check:
+        check(it)
+    return it
+
+
 def quick(made: Callable[Given, Made]) -> Callable[Given, Made]:
-    """The constructor of a frozen dataclass for things by the thousand: filled in at once, where Python's own sets field by field."""
-    return _quick(made)
+    """The constructor of a frozen dataclass by way of :func:`filled`."""
+    return _constructor(made)
 
 
 @cache
-def _quick(made: Callable[..., Any]) -> Callable[..., Any]:
-    defaults = {field.name: field.default for field in fields(made) if field.default is not MISSING}  # type: ignore[arg-type]
-    check = getattr(made, "__post_init__", None)
+def _constructor(made: Any) -> Callable[..., Any]:
+    return lambda **values: filled(made, values)
 
-    def make(**values: Any) -> Any:
-        it = object.__new__(made)  # type: ignore[arg-type]  # a dataclass
-        filled = vars(it)
-        filled.update(defaults)
-        filled.update(values)
-        if check:
-            check(it)
-        return it
 
-    return make
+@cache
+def _plan(made: Any) -> tuple[dict[str, Any], Callable[[Any], None] | None]:
+    """What stands in a dataclass if nobody says otherwise, and its own check."""
+    defaults = {field.name: field.default for field in fields(made) if field.default is not MISSING}
+    return defaults, getattr(made, "__post_init__", None)
 
 
 def _plain(value: Any) -> Any:
@@ -132,7 +138,7 @@ def _read_quickly(event: type[AnyEvent], data: object) -> AnyEvent | None:
         for name, read, default in may:
             if (value := data.get(name, default)) != default:
                 values[name] = read(value)
-        return quick(event)(**values)
+        return filled(event, values)
     except (_NotPlain, KeyError):
         return None
 

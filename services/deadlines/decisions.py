@@ -9,6 +9,7 @@ waivers.py, lateness.py (whose lateness it was), history.py (what was known on a
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from operator import itemgetter
 from typing import Any
 
 from services.deadlines import waivers
@@ -17,7 +18,7 @@ from services.deadlines.evidence import BY_SITE, Standing, evidence, standing
 from services.deadlines.lateness import lateness_chain
 from services.deadlines.models import AsHeard, Deadline, Document, Placement, PlacementVersion, Waiver
 from shared.errors import UnknownResource
-from shared.event_data import names_of, quick
+from shared.event_data import filled, names_of
 from shared.events import (
     DeadlineApproaching,
     DeadlineEvent,
@@ -32,12 +33,13 @@ from shared.events import (
 )
 from shared.rules import Decision
 from shared.worker import Say, today
-from shared.writing import new
+from shared.writing import new, row_of
 
 COPIED = ("placement_id", "host", "host_name", "lead_employer", "trainee_id", "start_date")
 """What a deadline has from its placement, as it was when the deadline was set."""
 TOLD = names_of(DeadlineEvent)
 """What every event tells of its deadline."""
+_what_is_told = itemgetter(*TOLD)
 
 
 @dataclass
@@ -158,14 +160,8 @@ def _set(file: PlacementFile, duties: Iterable[Duty], decision_id: str, day: dat
     said: list[Say] = []
     for duty in duties:
         revision = revisions.get(duty.rule, 0) + 1
-        deadline = new(Deadline)(
-            **copied,
-            **vars(duty),
-            deadline_id=f"{copied['placement_id']}/{duty.rule}/{revision}",
-            revision=revision,
-            decision_id=decision_id,
-            set_on=day,
-        )
+        told = {"deadline_id": f"{copied['placement_id']}/{duty.rule}/{revision}", "revision": revision, "decision_id": decision_id}
+        deadline = row_of(Deadline, {**copied, **vars(duty), **told, "set_on": day})
         file.deadlines.append(deadline)
         said += (Say(_event(DeadlineSet, deadline), deadline.version), *_settle(file, deadline, day))
     return said
@@ -270,5 +266,4 @@ def _news(file: PlacementFile, deadline: Deadline, day: date) -> DeadlineEvent:
 
 
 def _event(kind: type[DeadlineEvent], deadline: Deadline, **more: Any) -> DeadlineEvent:
-    known = vars(deadline)
-    return quick(kind)(**{name: known[name] for name in TOLD}, **more)
+    return filled(kind, {**dict(zip(TOLD, _what_is_told(vars(deadline)), strict=True)), **more})

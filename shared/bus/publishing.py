@@ -156,13 +156,12 @@ class Publisher:
 def frames_of(channel_id: int, envelope: Envelope, app_id: str, room: int) -> bytes:
     """A message as AMQP frames: basic.publish, its header, its body (in parts of at most ``room`` bytes)."""
     body = envelope.body.encode()
-    size = len(body)
     kind = _kind(channel_id, envelope.type, app_id)
-    correlation_id, message_id = _short_string(envelope.correlation_id), _short_string(envelope.key.partition(" ")[2])
-    properties = (kind.first_properties, correlation_id, message_id, _timestamp(envelope.said_at), kind.last_properties)
-    length = _HEADER.size + sum(map(len, properties))
-    header = (kind.method, FRAME.pack(2, channel_id, length), _HEADER.pack(BASIC, 0, size, PROPERTY_FLAGS), *properties, FRAME_END)
-    return b"".join((*header, *(_frame(3, channel_id, body[start : start + room]) for start in range(0, size, room))))
+    ids = _correlation_id(envelope.correlation_id), _short_string(envelope.key.partition(" ")[2])
+    properties = b"".join((kind.first_properties, *ids, _timestamp(envelope.said_at), kind.last_properties))
+    header = _HEADER.pack(BASIC, 0, len(body), PROPERTY_FLAGS) + properties
+    parts = [_frame(3, channel_id, body[start : start + room]) for start in range(0, len(body), room)]
+    return b"".join([kind.method, _frame(2, channel_id, header), *parts])
 
 
 class _Kind(NamedTuple):
@@ -191,6 +190,9 @@ def _short_string(text: str) -> bytes:
     """AMQP's short string: at most 255 bytes."""
     encoded = text.encode()[:255]
     return b"%c%b" % (len(encoded), encoded)
+
+
+_correlation_id = lru_cache(maxsize=256)(_short_string)  # that of a message is that of all it sets off
 
 
 @lru_cache(maxsize=64)
