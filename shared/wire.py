@@ -75,8 +75,11 @@ class Message:
 def say(event: Event, source: str, now: datetime, sequence: int = 1, because: Message | None = None) -> Message:
     """The message in which a service says an event. Its id follows from what is said, so that saying it again is the same message."""
     correlation_id, traceparent = _passed_on(because)
-    id_ = _id_of(source, event.type, event.subject, sequence, data_text(event))
-    return Message(id=id_, source=source, time=now, sequence=sequence, data=event, correlation_id=correlation_id, traceparent=traceparent)
+    text = data_text(event)
+    id_ = _id_of(source, event.type, event.subject, sequence, text)
+    said = Message(id=id_, source=source, time=now, sequence=sequence, data=event, correlation_id=correlation_id, traceparent=traceparent)
+    vars(said)["data_text"] = text  # the property's own place: whoever writes the message needs it again
+    return said
 
 
 def envelopes(sayings: Iterable[tuple[Event, int]], source: str, now: datetime, because: Message | None = None) -> list[Envelope]:
@@ -97,7 +100,7 @@ def _passed_on(because: Message | None) -> tuple[str, str]:
 
 
 def _id_of(source: str, type_: str, subject: str, sequence: int, text: str) -> str:
-    return fingerprint(f"{source} {type_} {subject} {sequence} {text}")
+    return id_from(f"{source} {type_} {subject} {sequence} {text}")
 
 
 @lru_cache(maxsize=256)
@@ -123,7 +126,7 @@ def source_of(service: str) -> str:
     return f"urn:tripartite:{service}"
 
 
-def fingerprint(said: str) -> str:
+def id_from(said: str) -> str:
     """An id that follows from what is said: 128 bits of BLAKE2."""
     return hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 
 from services.notifications.app import SERVICE
 from services.notifications.senders import senders_of
-from services.notifications.senders.delivery import claim, deliver
+from services.notifications.senders.delivery import ONE_BY_ONE, claim, deliver
 from services.notifications.senders.pace import filled
 from shared.database import migrate, open_database
 from shared.worker import Worker
@@ -43,6 +43,16 @@ def test_a_batch_takes_what_the_bucket_holds_and_the_rest_follows(tmp_path: Path
         let_time_pass(worker)
         assert deliver(worker, NOW) == 2
         assert states(worker) == ["sent"] * 5
+        worker.close()
+
+
+def test_a_sender_that_takes_alerts_one_by_one_is_given_a_few_and_the_rest_is_free_for_others(tmp_path: Path) -> None:
+    with SmtpServer() as server:
+        worker = waiting(a_sender(tmp_path, server.settings), ONE_BY_ONE + 5)
+        assert deliver(worker, NOW) == ONE_BY_ONE
+        assert sorted(states(worker)) == ["pending"] * 5 + ["sent"] * ONE_BY_ONE
+        assert sum(bool(alert.text) for alert in alerts(worker)) == ONE_BY_ONE, "nothing is worded that does not leave"
+        assert deliver(worker, NOW) == 5
         worker.close()
 
 

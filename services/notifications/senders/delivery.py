@@ -37,6 +37,8 @@ from shared.database import from_now, transaction
 from shared.errors import ChannelAway
 from shared.worker import Say, Worker
 
+ONE_BY_ONE = 20
+"""How many alerts are claimed for a sender that takes them one by one: what it does not come to was worded for nothing."""
 log = structlog.get_logger()
 
 
@@ -85,7 +87,9 @@ def claim(worker: Worker, channel: str, sender: "senders.Sender | None", token: 
     """
     with transaction(worker.engine) as session:
         rate = sender.per_minute if sender else None
-        room = worker.config.batch if rate is None else min(worker.config.batch, pace.allowance(session, channel, rate))
+        room = min(worker.config.batch, ONE_BY_ONE) if sender and not sender.at_once else worker.config.batch
+        if rate is not None:
+            room = min(room, pace.allowance(session, channel, rate))
         oldest = select(Alert).where(_waiting(now), Alert.channel == channel)
         oldest = oldest.order_by(Alert.due_at, Alert.created_at, Alert.telling, Alert.alert_key).limit(room)
         rows = list(session.scalars(oldest.with_for_update(skip_locked=True)))
