@@ -7,7 +7,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,14 +18,11 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
 from shared.database import Base, UtcDateTime, hold, transaction
 from shared.errors import ChangedMeanwhile, IdempotencyConflict, NotSaidWhich, Refused
+from shared.parameters import LARGEST_PAGE, USUAL_PAGE, asked
 from shared.policies.policy import Policy
-from shared.policies.reading import suggest
 from shared.rules import Decision
 from shared.wire import parse_json
 from shared.worker import Say, Worker
-
-PAGE = ("limit", "after", "before")
-"""The query parameters that say which page of a list."""
 
 
 class IdempotencyRow(Base):
@@ -164,9 +161,9 @@ def listed(
 
 
 def _limit() -> int:
-    given = request.args.get("limit", "50")
-    if not re.fullmatch("[0-9]{1,3}", given) or not 1 <= int(given) <= 200:
-        raise Refused("The page cannot be made.", {"limit": f"must be a whole number from 1 to 200, not {given!r}."})
+    given = request.args.get("limit", str(USUAL_PAGE))
+    if not re.fullmatch("[0-9]{1,3}", given) or not 1 <= int(given) <= LARGEST_PAGE:
+        raise Refused("The page cannot be made.", {"limit": f"must be a whole number from 1 to {LARGEST_PAGE}, not {given!r}."})
     return int(given)
 
 
@@ -176,31 +173,3 @@ def narrowed(wanted: Select[Any], **columns: InstrumentedAttribute[Any]) -> Sele
         if value := asked(name):
             wanted = wanted.where(column == value)
     return wanted
-
-
-def takes(*names: str) -> None:
-    """Refuse query parameters that a list does not take beside its page's: one that is not heeded would narrow nothing, unseen."""
-    known = (*names, *PAGE)
-    problems = {
-        name: f"is not taken here{suggest(name, known)}; there are {', '.join(known)}." for name in request.args if name not in known
-    }
-    if problems:
-        raise Refused("The list cannot be made.", problems)
-
-
-def asked(name: str) -> str:
-    """A query parameter that something is looked for by; empty if it was not given.
-
-    :raises Refused: it holds a NUL, which no text in PostgreSQL does.
-    """
-    value = request.args.get(name, "")
-    if "\0" in value:
-        raise Refused("The list cannot be made.", {name: "must not hold the character NUL."})
-    return value
-
-
-def one_of(name: str, allowed: Collection[str]) -> None:
-    """Refuse a query parameter that is none of these, if it was given."""
-    given = request.args.get(name)
-    if given and given not in allowed:
-        raise Refused("The list cannot be made.", {name: f"must be one of {', '.join(allowed)}, not {given!r}."})

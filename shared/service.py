@@ -4,7 +4,8 @@
 decisions and events; a service adds its own blueprint. Every error is an RFC 9457 problem. Handlers never publish: they write
 state and outbox in one transaction.
 
-Read from the top: ``create_service``, then one function per route. What handlers share is shared/requests.py, answers.py and problems.py.
+Read from the top: ``create_service``, then one function per route. What handlers share is shared/parameters.py,
+requests.py, answers.py and problems.py.
 """
 
 import json
@@ -24,11 +25,12 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
 from shared import decisions, outbox
-from shared.answers import Running, answer, answer_text, listed, narrowed, once, running, sent_json, takes
+from shared.answers import Running, answer, answer_text, listed, narrowed, once, running, sent_json
 from shared.database import missing_migrations, transaction
 from shared.errors import DecisionError, MalformedEvent, Refused, UnknownPolicy, UnknownResource
 from shared.event_data import plain_text
 from shared.logs import configure_logs
+from shared.parameters import HIGHEST_FIRST, heeds, takes
 from shared.policies import load_references
 from shared.policies.facts import read_facts
 from shared.policies.page import page, reference_page
@@ -160,6 +162,7 @@ def list_policies() -> Response:
     )
 
 
+@heeds("as_at")
 def show_policy(policy: str) -> Response:
     """One policy as it stands on a day (``?as_at=``): facts, parameters, rules, notices and sources, as a lawyer reads them."""
     as_at = _day(request.args.get("as_at")) or today(running().now())
@@ -182,6 +185,7 @@ def show_reference(reference: str) -> Response:
     return answer(reference_page(known[reference], name))
 
 
+@heeds("record")
 def make_decision(policy: str) -> Response:
     """Decide. ``?record=false`` answers 200 and stores nothing; else 201, stored, with its Location."""
     now = running().now()
@@ -221,10 +225,10 @@ def _decision_request(policy: Policy) -> dict[str, Any]:
     return asked
 
 
+@takes("subject", "policy", *HIGHEST_FIRST)
 def list_decisions() -> Response:
     """Decisions on record, the highest id first: ``?subject=``, ``?policy=``, ``?limit=`` (at most 200), ``?before=`` an id."""
     row = decisions.DecisionRow
-    takes("subject", "policy")
     wanted = narrowed(select(row), subject=row.subject, policy=row.policy)
     return listed(wanted, row.id, lambda found: json.loads(found.body), highest_first=True)
 

@@ -14,9 +14,10 @@ from services.deadlines.history import as_known, read_versions
 from services.deadlines.models import AlertReceipt, Deadline, Placement
 from services.deadlines.schemas import PlacementSchema
 from services.deadlines.shown import deadline_shown, placement_shown
-from shared.answers import answer, asked, listed, narrowed, one_of, running, takes
+from shared.answers import answer, listed, narrowed, running
 from shared.database import transaction
 from shared.errors import Refused, UnknownResource
+from shared.parameters import LOWEST_FIRST, asked, heeds, one_of, takes
 from shared.requests import past_day
 from shared.worker import today
 
@@ -33,14 +34,15 @@ routes = Blueprint("deadlines", __name__, description="What is due, from whom, b
 
 
 @routes.get("/placements")
+@takes("host", "lead_employer", "person", *LOWEST_FIRST)
 def list_placements() -> Response:
     """Placements as they now are, by id: at a ``?host=``, of a ``?lead_employer=`` (ODS codes) or a ``?person=`` (TIS person id)."""
-    takes("host", "lead_employer", "person")
     wanted = narrowed(select(Placement), host=Placement.host, lead_employer=Placement.lead_employer, person=Placement.trainee_id)
     return listed(wanted, Placement.placement_id, PlacementSchema().dump)
 
 
 @routes.get("/placements/<placement_id>")
+@heeds("as_at")
 def show_placement(placement_id: str) -> Response:
     """A placement, every deadline it ever had with its evidence, its documents, and what became of the alerts about it.
 
@@ -65,14 +67,13 @@ def show_placement(placement_id: str) -> Response:
 
 
 @routes.get("/deadlines")
+@takes(*NARROWED, "person", one_of("status", STATES), "as_at", *LOWEST_FIRST)
 def list_deadlines() -> Response:
     """Deadlines by id: ``?host=``, ``?lead_employer=`` (ODS codes), ``?person=`` (TIS person id), ``?placement=``, ``?duty=``, ``?owner=``.
 
     ``?status=``: those that are set, approaching, missed, met, met-late, waived or withdrawn.
     ``?as_at=2027-05-05``: as they were known at the end of that day. A page then holds those of the next so many that had the status.
     """
-    takes(*NARROWED, "person", "status", "as_at")
-    one_of("status", STATES)
     day, files = asked_day(), dict[str, PlacementFile]()
     wanted = narrowed(select(Deadline), **NARROWED)
     if person := asked("person"):

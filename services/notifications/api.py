@@ -5,10 +5,9 @@ And what is said of alerts that have left: receipts of GOV.UK Notify, bounces, a
 
 import hmac
 import json
-import typing
 from collections.abc import Callable
 from html import escape
-from typing import Any
+from typing import Any, get_args
 
 import structlog
 from flask import Response, request
@@ -31,26 +30,25 @@ from services.notifications.schemas import (
     SentAlertSchema,
 )
 from services.notifications.senders.states import review
-from shared.answers import answer, asked, listed, narrowed, once, one_of, running, sent_json, takes
+from shared.answers import answer, listed, narrowed, once, running, sent_json
 from shared.database import transaction
 from shared.errors import NotAllowed, NotAsThingsStand, Refused, UnknownResource
+from shared.parameters import LOWEST_FIRST, asked, heeds, needed, one_of, takes, true_or_false
 from shared.problems import problem
 from shared.requests import sent_as
 
 log = structlog.get_logger()
-
+STATES = get_args(Status)
 routes = Blueprint("notifications", __name__, description="Who has to hear of it, how, and did it reach them, exactly once")
 
 
 @routes.get("/alerts")
+@takes(one_of("status", STATES), "kind", "regarding", "recipient_id", "digest", true_or_false("to_mend"), *LOWEST_FIRST)
 def list_alerts() -> Response:
     """Alerts by key: ``?status=``, ``?kind=``, ``?regarding=``, ``?recipient_id=``, ``?digest=``, ``?limit=``, ``?after=`` a key.
 
     ``?to_mend=true``: those that wait for a contact or an address, or came back from one; ``reason`` says what to do.
     """
-    takes("status", "kind", "regarding", "recipient_id", "digest", "to_mend")
-    one_of("status", typing.get_args(Status))
-    one_of("to_mend", ("true", "false"))
     parts = {"status": Alert.status, "kind": Alert.kind, "regarding": Alert.regarding, "recipient_id": Alert.recipient_id}
     wanted = narrowed(select(Alert), **parts, digest=Alert.digest)
     if request.args.get("to_mend"):
@@ -60,9 +58,9 @@ def list_alerts() -> Response:
 
 
 @routes.get("/alerts/counts")
+@takes()
 def count_alerts() -> Response:
     """How many alerts there are, by kind, channel and state."""
-    takes()
     parts = (Alert.kind, Alert.channel, Alert.status)
     with transaction(running().worker.engine) as session:
         rows = session.execute(select(*parts, func.count()).group_by(*parts).order_by(*parts)).all()
@@ -99,6 +97,7 @@ def show_message(alert_key: str) -> Response:
 
 
 @routes.get("/alerts/<alert_key>/acknowledgement")
+@heeds(needed("token"))
 def show_acknowledgement(alert_key: str) -> Response:
     """What would be acknowledged, and whether it was; following a link acknowledges nothing. In a browser: with a button."""
     with transaction(running().worker.engine) as session:
@@ -108,6 +107,7 @@ def show_acknowledgement(alert_key: str) -> Response:
 
 
 @routes.post("/alerts/<alert_key>/acknowledgement")
+@heeds("token")
 def acknowledge_alert(alert_key: str) -> Response:
     """Say that an alert was seen: ``{"by": "…"}``, or by the form that a mail's link shows. The first answer stands, whoever asks again."""
     token = request.form.get("token") or request.args.get("token", "")
@@ -164,9 +164,9 @@ def _page(row: Alert) -> Response:
 
 
 @routes.get("/inbox")
+@takes(needed("recipient"), *LOWEST_FIRST)
 def show_inbox() -> Response:
     """The in-app inbox of ``?recipient=``, by alert key: ``?limit=``, ``?after=`` a key."""
-    takes("recipient")
     recipient = asked("recipient")
     if not recipient:
         raise Refused("The inbox cannot be shown.", {"recipient": "is missing: whose inbox?"})
@@ -178,9 +178,9 @@ def show_inbox() -> Response:
 
 
 @routes.get("/channels")
+@takes(*LOWEST_FIRST)
 def list_channels() -> Response:
     """The channels whose pace is kept: until when each is left alone, and why."""
-    takes()
     return listed(select(Channel), Channel.name, ChannelSchema().dump)
 
 

@@ -19,12 +19,13 @@ from services.notifications.models import Alert, Preference, Recipient
 from services.notifications.schemas import ChosenSchema, RecipientSchema
 from services.notifications.timing import retimed
 from shared import inbox
-from shared.answers import answer, etag_of, listed, must_match, narrowed, running, sent_json, tagged, takes
+from shared.answers import answer, etag_of, listed, must_match, narrowed, running, sent_json, tagged
 from shared.database import transaction
 from shared.decisions import new_id
 from shared.errors import ChangedMeanwhile, MalformedEvent, Refused, UnknownResource
 from shared.event_data import names_of, plain_text, read_event
 from shared.events import RecipientUpdated
+from shared.parameters import LOWEST_FIRST, takes
 from shared.wire import Message, fitting
 from shared.worker import today
 
@@ -37,10 +38,10 @@ BY = "urn:tripartite:register:"
 
 
 @register.get("/recipients")
+@takes("organisation", "purpose", "role", *LOWEST_FIRST)
 def list_recipients() -> Response:
     """Contacts by id: ``?organisation=``, ``?purpose=``, ``?role=``, ``?limit=``, ``?after=`` an id."""
     parts = {"organisation": Recipient.organisation, "purpose": Recipient.purpose, "role": Recipient.role}
-    takes(*parts)
     return listed(narrowed(select(Recipient), **parts), Recipient.recipient_id, RecipientSchema().dump)
 
 

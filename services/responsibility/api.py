@@ -12,18 +12,18 @@ from sqlalchemy.orm import Session
 from services.responsibility.models import Case, CaseRead, Meeting
 from services.responsibility.quorum import VERDICTS
 from services.responsibility.schemas import CaseSchema, MeetingSchema
-from shared.answers import answer, listed, narrowed, one_of, running, takes
+from shared.answers import answer, listed, narrowed, running
 from shared.database import transaction
 from shared.errors import Refused, UnknownResource
+from shared.parameters import LOWEST_FIRST, one_of, takes
 
 routes = Blueprint("responsibility", __name__, description="Who owns a concern, and whether a meeting was quorate")
 
 
 @routes.get("/cases")
+@takes(one_of("status", ("assigned", "needs-facts")), *LOWEST_FIRST)
 def list_cases() -> Response:
     """Cases by id: ``?status=`` (assigned, needs-facts), ``?limit=``, ``?after=`` an id."""
-    takes("status")
-    one_of("status", ("assigned", "needs-facts"))
     return listed(narrowed(select(Case), status=Case.status), Case.concern_id, CaseSchema().dump, note=_noted)
 
 
@@ -43,10 +43,9 @@ def show_case(concern_id: str) -> Response:
 
 
 @routes.get("/meetings")
+@takes("body", "lead_employer", "host", "year", one_of("verdict", VERDICTS), *LOWEST_FIRST)
 def list_meetings() -> Response:
     """Meetings by id: ``?body=``, ``?lead_employer=``, ``?host=``, ``?year=``, ``?verdict=`` (one of VERDICTS)."""
-    takes("body", "lead_employer", "host", "year", "verdict")
-    one_of("verdict", VERDICTS)
     wanted = select(Meeting)
     if given := request.args.get("year"):
         if not re.fullmatch("(19|20)[0-9]{2}", given):

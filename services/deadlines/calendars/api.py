@@ -13,9 +13,10 @@ from services.deadlines.calendars.feed import feed, tag
 from services.deadlines.calendars.reading import Reader, read_duties
 from services.deadlines.calendars.tokens import find, issue, opened, reader_of, revoke, shown
 from services.deadlines.models import Calendar
-from shared.answers import answer, listed, narrowed, once, running, sent_json, takes
+from shared.answers import answer, listed, narrowed, once, running, sent_json
 from shared.database import transaction
 from shared.errors import Refused
+from shared.parameters import LOWEST_FIRST, heeds, needed, takes
 from shared.problems import pointed, problem
 from shared.worker import today
 
@@ -24,6 +25,7 @@ NO_CALENDAR = "No calendar is read with this token; ask whoever gave you the add
 
 
 @routes.get("/calendar.ics")
+@heeds(needed("token"))
 def read_calendar() -> Response:
     """The feed that ``?token=`` opens: 304 if the reader has it as it is, 404 for a token that is none, 410 for one that was revoked."""
     now = running().now()
@@ -82,9 +84,9 @@ def _reader(sent: Any) -> Reader:
 
 
 @routes.get("/calendars")
+@takes("host", "person", *LOWEST_FIRST)
 def list_calendars() -> Response:
     """Calendars, by id: ``?host=`` or ``?person=``. Their tokens are not known here."""
-    takes("host", "person")
     return listed(narrowed(select(Calendar), host=Calendar.host, person=Calendar.person), Calendar.calendar_id, shown)
 
 

@@ -18,17 +18,24 @@ from shared.answers import answer, running
 from shared.comma_separated import CONTENT_TYPE, Cell, lines_of
 from shared.errors import Refused
 from shared.organisations import regions_by_code
+from shared.parameters import Parameter, heeds, known, names_of
 from shared.policies.reading import suggest
 from shared.requests import past_day
 from shared.worker import today
 
 MOST_WORST = 100
-FILTERS = ("rotation", "host", "lead_employer", "region", "specialty")
-TAKEN = ("by", *FILTERS, "as_at", "exceptions", "measure", "format")
+REGIONS = (*sorted(set(regions_by_code().values())), tables.NOT_KNOWN)
+FORMATS = ("json", "csv")
+FILTERS = ("rotation", "host", "lead_employer", known("region", REGIONS), "specialty")
+BY = Parameter("by", {"type": "array", "items": {"type": "string", "enum": [*tables.KEYS]}, "default": ["host"]})
+EXCEPTIONS = Parameter("exceptions", {"type": "integer", "minimum": 0, "maximum": MOST_WORST})
+TAKEN = (BY, *FILTERS, "as_at", EXCEPTIONS, known("measure", MEASURES), known("format", FORMATS))
+TAKEN_BY_RETURNS = ("as_at",)
 routes = Blueprint("compliance", __name__, description="Was it on time, and whose lateness was it?")
 
 
 @routes.get("/compliance")
+@heeds(*TAKEN)
 def show_compliance() -> Response:
     """Compliance ``?by=`` host, lead-employer, region, specialty, rotation-month, or several (``by=host,specialty``).
 
@@ -36,7 +43,7 @@ def show_compliance() -> Response:
     ``?as_at=`` a past day; ``?exceptions=20`` names as many, also of each group, ``?measure=`` those of one measure; ``?format=csv``.
     """
     asked = _arguments()
-    problems: dict[str, str] = {name: f"is not taken here{suggest(name, TAKEN)}." for name in asked if name not in TAKEN}
+    problems = _not_taken(asked, names_of(TAKEN))
     problems |= {name: "must be text without control characters." for name, value in asked.items() if not value.isprintable()}
     by = _keys(asked.get("by") or "host", problems)
     first = _month(asked.get("rotation"), "rotation", problems)
@@ -55,13 +62,14 @@ def show_compliance() -> Response:
     if wants_csv:
         response = _csv(tables.table_head(table), tables.table_rows(table), f"compliance-{as_at}.csv")
     else:
-        filters = {name: asked[name] for name in FILTERS if asked.get(name)}
+        filters = {name: asked[name] for name in names_of(FILTERS) if asked.get(name)}
         response = answer(tables.table_json(table, filters))
     response.vary.add("Accept")
     return response
 
 
 @routes.get("/returns/<month>.csv")
+@heeds(*TAKEN_BY_RETURNS)
 def show_return(month: str) -> Response:
     """The quarterly return of a rotation month (2027-08) as CSV, ``?as_at=`` a past day. Its columns: compliance/quarterly.py."""
     problems: dict[str, str] = {}
@@ -69,7 +77,7 @@ def show_return(month: str) -> Response:
     now = today(running().now())
     first = _month(month, "month", problems)
     as_at = _past_day(asked.get("as_at"), now, problems)
-    problems |= {name: f"is not taken here{suggest(name, ['as_at'])}." for name in asked if name != "as_at"}
+    problems |= _not_taken(asked, TAKEN_BY_RETURNS)
     if problems or first is None:
         raise Refused("The return cannot be made.", problems)
     collection = quarterly.collection_of(first)
@@ -85,6 +93,10 @@ def show_return(month: str) -> Response:
 def _arguments() -> dict[str, str]:
     """The query; ``lead-employer=`` is read as ``lead_employer=``."""
     return {name.replace("-", "_"): value for name, value in request.args.items()}
+
+
+def _not_taken(asked: Mapping[str, str], taken: Sequence[str]) -> dict[str, str]:
+    return {name: f"is not taken here{suggest(name, taken)}." for name in asked if name not in taken}
 
 
 def _asked(given: Mapping[str, str], first: date | None, region: str | None) -> Asked:
@@ -135,16 +147,16 @@ def _whole_number(given: str | None, problems: dict[str, str]) -> int | None:
 def _region(given: str | None, problems: dict[str, str]) -> str | None:
     if not given:
         return None
-    known = {region.lower(): region for region in [*sorted(set(regions_by_code().values())), tables.NOT_KNOWN]}
-    if given.lower() not in known:
-        problems["region"] = f"must be one of {', '.join(known.values())}, not {given!r}; shared/organisations.yaml has the regions."
-    return known.get(given.lower())
+    by_name = {region.lower(): region for region in REGIONS}
+    if given.lower() not in by_name:
+        problems["region"] = f"must be one of {', '.join(REGIONS)}, not {given!r}; shared/organisations.yaml has the regions."
+    return by_name.get(given.lower())
 
 
 def _wants_csv(given: str | None, problems: dict[str, str]) -> bool:
     if not given:
         return request.accept_mimetypes.best_match(["application/json", "text/csv"]) == "text/csv"
-    if given not in ("json", "csv"):
+    if given not in FORMATS:
         problems["format"] = f"must be json or csv, not {given!r}."
     return given == "csv"
 

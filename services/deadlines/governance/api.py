@@ -19,13 +19,16 @@ from services.deadlines.governance.schemas import ContractSchema, MeetingSchema,
 from services.deadlines.governance.years import CHECKED, OWED
 from services.deadlines.models import AlertReceipt, Contract, GovernedYear, Meeting, Milestone, Report
 from services.deadlines.shown import dumped
-from shared.answers import answer, if_matches, listed, narrowed, once, one_of, running, tagged, takes
+from shared.answers import answer, if_matches, listed, narrowed, once, running, tagged
 from shared.database import hold, transaction
 from shared.decisions import DecisionRow
 from shared.errors import NotAsThingsStand, Refused, UnknownResource
+from shared.parameters import LOWEST_FIRST, known, one_of, takes
 from shared.requests import sent_as
 from shared.worker import today
 
+VERDICTS = ("quorate", "not-quorate", "not-stated", "undetermined")
+"""What responsibility says of a meeting."""
 SHOWN_OF_ALERTS = ("kind", "channel", "status", "detail")
 routes = Blueprint("governance", __name__, description="What a contract owes by when, and what a body owes in a year")
 
@@ -34,10 +37,9 @@ routes = Blueprint("governance", __name__, description="What a contract owes by 
 
 
 @routes.get("/contracts")
+@takes("lead_employer", one_of("status", ("decided", "undetermined")), *LOWEST_FIRST)
 def list_contracts() -> Response:
     """Contracts as they now are, by id: ``?lead_employer=``, ``?status=`` (decided, undetermined)."""
-    takes("lead_employer", "status")
-    one_of("status", ("decided", "undetermined"))
     wanted = select(Contract).where(Contract.replaced_on.is_(None))
     return listed(
         narrowed(wanted, lead_employer=Contract.lead_employer, status=Contract.status), Contract.contract_id, ContractSchema().dump
@@ -73,10 +75,9 @@ def show_contract(contract_id: str) -> Response:
 
 
 @routes.get("/milestones")
+@takes(one_of("state", STATES), "lead_employer", "regarding", "owner", *LOWEST_FIRST)
 def list_milestones() -> Response:
     """Milestones by id: ``?state=``, ``?lead_employer=``, ``?regarding=`` (a contract's id, or a year's), ``?owner=``."""
-    takes("state", "lead_employer", "regarding", "owner")
-    one_of("state", STATES)
     wanted = narrowed(
         select(Milestone),
         state=Milestone.state,
@@ -155,12 +156,12 @@ def _refuse_unless_open(milestone: Milestone) -> None:
 
 
 @routes.get("/governance")
+@takes("year", "lead_employer", "body", "host")
 def show_governance() -> Response:
     """What each body owed and did in a calendar year (``?year=``, this year if left out), ``?lead_employer=``, ``?body=``, ``?host=``.
 
     Meetings that were not quorate count as held; how many were quorate, and whether those alone would be enough, stands beside it.
     """
-    takes("year", "lead_employer", "body", "host")
     year = _year()
     wanted = select(GovernedYear).where(GovernedYear.year == year)
     wanted = narrowed(wanted, lead_employer=GovernedYear.lead_employer, body=GovernedYear.body, host=GovernedYear.host)
@@ -231,18 +232,18 @@ def _reasons(decision: Mapping[str, Any] | None) -> list[dict[str, Any]]:
 
 
 @routes.get("/meetings")
+@takes("lead_employer", "body", "host", known("verdict", VERDICTS), *LOWEST_FIRST)
 def list_meetings() -> Response:
     """Meetings by id: ``?lead_employer=``, ``?body=``, ``?host=``, ``?verdict=`` (quorate, not-quorate, not-stated, undetermined)."""
     wanted = select(Meeting)
     narrow = {"lead_employer": Meeting.lead_employer, "body": Meeting.body, "host": Meeting.host, "verdict": Meeting.verdict}
-    takes(*narrow)
     return listed(narrowed(wanted, **narrow), Meeting.meeting_id, MeetingSchema().dump)
 
 
 @routes.get("/reports")
+@takes("lead_employer", "body", "host", *LOWEST_FIRST)
 def list_reports() -> Response:
     """Reports by id: ``?lead_employer=``, ``?body=``, ``?host=``."""
-    takes("lead_employer", "body", "host")
     wanted = narrowed(select(Report), lead_employer=Report.lead_employer, body=Report.body, host=Report.host)
     return listed(wanted, Report.report_id, ReportSchema().dump)
 

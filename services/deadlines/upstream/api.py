@@ -11,6 +11,7 @@ from shared import outbox
 from shared.answers import answer, running, sent_json
 from shared.database import transaction
 from shared.errors import MalformedEvent, Refused
+from shared.parameters import heeds, needed
 from shared.problems import pointed
 from shared.service import MOST_PROBLEMS, accept
 from shared.wire import Message, parse_json
@@ -36,6 +37,7 @@ def _line(number: int, line: bytes) -> Any:
 
 
 @routes.post("/upstream/placements-csv")
+@heeds(needed("as_of"))
 def take_placements() -> Response:
     """Take a spreadsheet of placements (``text/csv``) with the columns *Training body* and *Employing body*: all rows, or none.
 
