@@ -51,6 +51,11 @@ def alerts(worker: Worker) -> list[Alert]:
         return list(session.scalars(select(Alert).order_by(Alert.regarding)))
 
 
+def channel(worker: Worker, name: str = "email") -> Channel:
+    with transaction(worker.engine) as session:
+        return session.scalars(select(Channel).where(Channel.name == name)).one()
+
+
 def states(worker: Worker) -> list[str]:
     return sorted(alert.status for alert in alerts(worker))
 

@@ -1,4 +1,4 @@
-"""Sends are spread: no more than the setting's number leaves in any minute, however many workers there are."""
+"""Sends are spread: no more than the setting's number leaves in any minute, whoever sends; and what is tried again waits its own time."""
 
 import threading
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from hypothesis import strategies as some
 from services.notifications.app import SERVICE
 from services.notifications.senders import senders_of
 from services.notifications.senders.delivery import ONE_BY_ONE, claim, deliver
+from services.notifications.senders.outcomes import LONGEST_WAIT, wait
 from services.notifications.senders.pace import filled
 from shared.database import migrate, open_database
 from shared.worker import Worker
@@ -122,3 +123,10 @@ def test_two_workers_send_each_alert_once(settings: dict[str, str], tmp_path: Pa
         assert (states(workers[0]), set(api.log().values()), len(api.log())) == (["sent"] * 30, {1}, 30)
         for worker in workers:
             worker.close()
+
+
+def test_waits_grow_differ_and_have_an_end() -> None:
+    waits = [wait("key", tries) for tries in range(1, 60)]
+    assert all(15 <= seconds <= LONGEST_WAIT for seconds in waits)
+    assert waits[:3] == [wait("key", tries) for tries in (1, 2, 3)]
+    assert len({wait(f"key-{number}", 1) for number in range(50)}) == 50

@@ -27,12 +27,6 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.fixture
-def api() -> Iterator[NotifyApi]:
-    with NotifyApi() as found:
-        yield found
-
-
-@pytest.fixture
 def worker(tmp_path: Path, api: NotifyApi) -> Iterator[Worker]:
     made = waiting(a_sender(tmp_path, api.settings, TRIPARTITE_NOTIFY_CALLBACK_TOKEN=TOKEN, TRIPARTITE_BOUNCE_TOKEN=BOUNCES))
     yield made
