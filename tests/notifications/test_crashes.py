@@ -15,7 +15,7 @@ from shared.bus.embedded import forget_embedded_queues
 from shared.config import Config
 from shared.worker import Worker
 from tests.helpers import HOUSE, Clock
-from tests.notifications.test_digests import DAY, HOST, SECOND, House, arrivals
+from tests.notifications.house import DAY, HOST, SECOND, House, arrivals
 
 
 @pytest.fixture
