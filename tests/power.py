@@ -1,7 +1,7 @@
 """Who holds a test node's power: kill it, start it, stop it, run a program beside it; and what is installed on this machine.
 
-The nodes themselves are tests/nodes.py. Read from the top: errors and small helps, the three holders of power (given, contained,
-installed), what is installed.
+The nodes themselves are tests/brokers.py and tests/databases.py. Read from the top: errors and small helps, the three holders of power
+(given, contained, installed), what is installed.
 """
 
 import atexit

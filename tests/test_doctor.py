@@ -23,11 +23,12 @@ from shared import inbox, topology
 from shared.bus.rabbitmq import connect, declare
 from shared.database import migrate, open_database, transaction
 from shared.outbox import OutboxBatch
+from tests.brokers import Broker
+from tests.databases import Database
 from tests.deploy.files import lay_out
 from tests.deploy.processes import loaded_broker
 from tests.deploy.processes import run as run_in
 from tests.helpers import HOUSE
-from tests.nodes import Broker, Database
 from tests.power import free_port
 from tests.typed import data, flat, run
 

@@ -20,8 +20,8 @@ import pytest
 from shared.events import DeadlineMet, DeadlineSet, Event
 from shared.topology import EVENTS, EXCHANGES, KEEPS, UNROUTED
 from shared.wire import read_message
+from tests.brokers import Broker
 from tests.helpers import HOUSE, a_document, a_placement, cloud_event
-from tests.nodes import Broker
 from tests.power import wait_for
 from tests.shared.test_events import DEADLINE
 

@@ -22,8 +22,8 @@ from shared.asyncapi import document, files
 from shared.database import migrate, open_database, transaction
 from shared.inbox import InboxRow, QuarantineAudit, QuarantineRow, fingerprint_of
 from shared.outbox import OutboxBatch, OutboxRow
+from tests.databases import Database
 from tests.helpers import a_concern, a_message, a_placement
-from tests.nodes import Database
 from tests.power import free_port, wait_for
 from tests.typed import data, flat, run
 

@@ -23,8 +23,9 @@ from shared.database import transaction
 from shared.topology import queue_of
 from shared.wire import Message, say
 from shared.worker import Worker
+from tests.brokers import Broker
+from tests.databases import Database
 from tests.helpers import SOURCE, Clock, a_concern, a_document, a_message, a_placement, a_recipient, put, settle
-from tests.nodes import Broker, Database
 from tests.power import wait_for
 from tests.test_doctor import migrate_at, set_up
 from tests.typed import data, flat, run

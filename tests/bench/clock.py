@@ -26,7 +26,7 @@ from services.deadlines.clock import tick
 from shared.config import Config
 from shared.database import migrate, open_database
 from shared.worker import Worker
-from tests.nodes import Database
+from tests.databases import Database
 
 FEW, MANY, DUE, ROUNDS = 10_000, 1_000_000, 1_000, 7
 MOST_RATIO = 1.5

@@ -21,13 +21,15 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 
 from services.command import NAMES
+from tests.brokers import Broker
 from tests.chaos.accounting import Account, account, heading
 from tests.chaos.full_disk import full_disk
 from tests.chaos.model import expected
 from tests.chaos.provider import Provider
 from tests.chaos.region import Region, until
 from tests.chaos.rotation import Rotation, Told, invent
-from tests.nodes import Broker, Database, open_broker, open_database
+from tests.databases import Database
+from tests.nodes import open_broker, open_database
 
 KILLS = {"broker": 10, "database": 5, "worker": 50}
 QUICK_KILLS = {"broker": 2, "database": 1, "worker": 8}

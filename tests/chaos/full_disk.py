@@ -16,11 +16,12 @@ from pathlib import Path
 
 import psycopg
 
+from tests.brokers import Broker
 from tests.chaos.accounting import Account, account
 from tests.chaos.provider import Provider
 from tests.chaos.region import Region, until
 from tests.chaos.rotation import invent
-from tests.nodes import Broker, Database
+from tests.databases import Database
 from tests.power import Installed
 
 LARGE = 512

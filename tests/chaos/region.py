@@ -29,11 +29,12 @@ from sqlalchemy.exc import DBAPIError
 from services.__main__ import main
 from services.house import SERVICES
 from shared.database import migrate, open_database
+from tests.brokers import Broker
 from tests.chaos.provider import Provider
 from tests.chaos.rotation import POISONOUS, TODAY, Told
 from tests.chaos.upstream import Log, Upstream
+from tests.databases import Database
 from tests.helpers import HOUSE
-from tests.nodes import Broker, Database
 from tests.power import free_port
 
 PATIENCE = 120.0

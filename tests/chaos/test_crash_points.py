@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from shared.crashpoints import CRASHPOINTS
+from tests.brokers import Broker
 from tests.chaos.accounting import Account, account
 from tests.chaos.provider import Provider
 from tests.chaos.region import Place, Region, Twin
 from tests.chaos.rotation import TODAY, invent
-from tests.nodes import Broker, Database
+from tests.databases import Database
 
 SEED = 20270804
 ROTATION = invent(SEED, 24, trainees=12)

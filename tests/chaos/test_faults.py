@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.brokers import Broker
 from tests.chaos.accounting import Account, account
 from tests.chaos.provider import Provider
 from tests.chaos.region import Region, until
 from tests.chaos.rotation import Rotation, Told, invent
-from tests.nodes import Broker, Database
+from tests.databases import Database
 from tests.proxy import Proxy
 
 SEED = 20270804

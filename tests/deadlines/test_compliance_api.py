@@ -22,10 +22,10 @@ from shared.database import migrate, open_database
 from shared.events import Event, PlacementWithdrawn
 from shared.wire import say
 from shared.worker import Worker
+from tests.databases import Database
 from tests.deadlines.compliance_stories import AFTER, BUNDLE, DAY, INFORMATION, ROSTER, a_story, bundle
 from tests.deadlines.stories import FIRST, WEEK_6, WEEK_8, WEEK_12
 from tests.helpers import SOURCE, Clock, a_document, a_placement, a_worker
-from tests.nodes import Database
 
 DECEMBER = date(2027, 12, 1)
 

@@ -26,10 +26,10 @@ from shared.wire import Message
 from shared.worker import Worker
 from shared.writing import write
 from tests.bench.clock import FIRST_DAY, fill
+from tests.databases import Database
 from tests.deadlines.arrangements import a_contract, a_meeting, told
 from tests.deadlines.striking import strike_until_quiet as striker
 from tests.helpers import Clock, a_document, a_message, a_placement, put, settle
-from tests.nodes import Database
 
 A_ROSTER = "p1/duty-roster-to-trainee/1"
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
+from tests.brokers import Broker
+from tests.databases import Database
 from tests.helpers import HOUSE
-from tests.nodes import Broker, Database
 
 DEFINITIONS = HOUSE / "deploy" / "rabbitmq" / "definitions.json"
 INIT = HOUSE / "deploy" / "postgres" / "init.sh"

@@ -20,8 +20,8 @@ from deploy.rabbitmq.definitions import SERVICES, as_text, definitions, said_by
 from shared import topology
 from shared.bus.rabbitmq import connect, declare
 from shared.events import EVENTS
+from tests.brokers import Broker
 from tests.deploy.processes import DEFINITIONS, loaded_broker
-from tests.nodes import Broker
 from tests.shared.test_event_classes import table
 
 MADE = definitions({})

@@ -11,9 +11,9 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from tests.databases import Database
 from tests.deploy.files import SERVICES
 from tests.deploy.processes import INIT, initialised
-from tests.nodes import Database
 
 PASSWORDS = {f"{service.upper()}_DATABASE_PASSWORD": f"it's {service}" for service in SERVICES}
 

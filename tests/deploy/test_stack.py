@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.brokers import Broker
+from tests.databases import Database
 from tests.deploy.files import SERVICES, compose, environment_of, lay_out
 from tests.deploy.processes import PATIENCE, initialised, loaded_broker, run, running
-from tests.nodes import Broker, Database
 from tests.power import free_port, wait_for
 
 

@@ -16,7 +16,8 @@ from shared.database import migrate, open_database, transaction
 from shared.inbox import InboxRow, QuarantineRow
 from shared.outbox import OutboxRow
 from shared.worker import Worker
-from tests.nodes import Broker, Database
+from tests.brokers import Broker
+from tests.databases import Database
 from tests.power import wait_for
 
 NAMES = ("deadlines", "notifications", "responsibility")

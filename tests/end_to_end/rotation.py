@@ -23,9 +23,11 @@ from services.notifications import digests
 from services.notifications.models import Alert, InboxMessage
 from shared.database import transaction
 from shared.organisations import names_by_code
+from tests.brokers import Broker
+from tests.databases import Database
 from tests.end_to_end.expected import Expected, expected_alerts, reachable
 from tests.end_to_end.real_house import RealHouse, a_real_house
-from tests.nodes import Broker, Database, open_broker, open_database
+from tests.nodes import open_broker, open_database
 from tests.providers import SENDING, NotifyApi, SmtpServer
 
 START = date(2027, 8, 4)

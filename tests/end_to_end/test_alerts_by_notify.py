@@ -5,8 +5,9 @@ This is a part of it, with every kind of trouble; ``make rotation`` takes the wh
 
 from pathlib import Path
 
+from tests.brokers import Broker
+from tests.databases import Database
 from tests.end_to_end.rotation import a_part_of_it_reaches_its_readers_once
-from tests.nodes import Broker, Database
 from tests.providers import NotifyApi
 
 

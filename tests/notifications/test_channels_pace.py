@@ -15,8 +15,8 @@ from services.notifications.senders.outcomes import LONGEST_WAIT, wait
 from services.notifications.senders.pace import filled
 from shared.database import migrate, open_database
 from shared.worker import Worker
+from tests.databases import Database
 from tests.helpers import a_placement, a_recipient
-from tests.nodes import Database
 from tests.notifications.channels import NOW, a_sender, alerts, hear, let_time_pass, states, waiting
 from tests.providers import NotifyApi, SmtpServer
 

@@ -24,8 +24,8 @@ from shared.events import PlacementWithdrawn
 from shared.outbox import OutboxRow
 from shared.wire import read_message
 from shared.worker import Worker
+from tests.databases import Database
 from tests.helpers import Clock, a_placement, a_recipient
-from tests.nodes import Database
 from tests.notifications.house import DAY, HOST, MISSED, House, arrivals, vars_of
 
 

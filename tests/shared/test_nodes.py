@@ -18,9 +18,11 @@ import pytest
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 from pika.exceptions import AMQPConnectionError, ChannelClosedByBroker, ConnectionBlockedTimeout
 
-from tests import nodes, power
+from tests import brokers, databases, nodes, power
+from tests.brokers import Broker
+from tests.databases import Database
 from tests.helpers import HOUSE
-from tests.nodes import Broker, Database, open_broker, open_database
+from tests.nodes import open_broker, open_database
 from tests.power import Given, Installed, NoServer, NotOurs, wait_for
 
 PERSISTENT = pika.BasicProperties(delivery_mode=2)
@@ -188,7 +190,7 @@ def test_one_template_gives_every_service_its_url(database: Database) -> None:
 def test_no_database_outlives_a_killed_test_process(tmp_path: Path) -> None:
     story = """
 import os, pathlib, signal, sys
-from tests.nodes import Database
+from tests.databases import Database
 power = Database.start(pathlib.Path(sys.argv[1])).power
 print(power.process.pid, power.command[2], flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
@@ -208,7 +210,7 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which there is nothing to test with."""
     for variable in ("TRIPARTITE_TEST_AMQP_URL", "TRIPARTITE_TEST_DATABASE_URL"):
         monkeypatch.delenv(variable, raising=False)
-    answers = {(nodes, "rabbitmq_programs"): None, (nodes, "postgres_programs"): None, (nodes, "docker_answers"): False}
+    answers = {(brokers, "rabbitmq_programs"): None, (databases, "postgres_programs"): None, (nodes, "docker_answers"): False}
     for (module, name), answer in {**answers, (power, "can_install"): False}.items():
         monkeypatch.setattr(module, name, lambda answer=answer: answer)
 

@@ -14,7 +14,7 @@ from shared.bus.rabbitmq import connect, tls_of
 from shared.config import read_config
 from shared.errors import InvalidSettings
 from shared.wire import Envelope
-from tests.nodes import Broker
+from tests.brokers import Broker
 from tests.power import free_port
 
 CONF = """

@@ -16,7 +16,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_co
 
 from shared.database import UtcDateTime, among, from_now, hold, open_database, transaction
 from shared.writing import WORTH_A_TRY, add_new, new, write
-from tests.nodes import Database
+from tests.databases import Database
 
 
 class Base(MappedAsDataclass, DeclarativeBase):

@@ -21,7 +21,8 @@ from tests.bench.bus.endurance import long_run, on_stored
 from tests.bench.bus.measure import Nodes, Run, measure
 from tests.bench.bus.others import CELERY_PREFORK, CELERY_THREADS, FASTSTREAM, FLOOR, TWO_FLOORS
 from tests.bench.bus.tripartite_contender import tripartite
-from tests.nodes import Broker, Database
+from tests.brokers import Broker
+from tests.databases import Database
 
 ONE, TWO = tripartite(), tripartite(2)
 CONTENDERS = (FLOOR, TWO_FLOORS, ONE, TWO, FASTSTREAM, CELERY_THREADS, CELERY_PREFORK)

@@ -20,7 +20,8 @@ from tests.bench.bus import job
 from tests.bench.bus.bus import SINK, Bus, put_events
 from tests.bench.bus.order import Order
 from tests.bench.bus.workers import Usage, Workers
-from tests.nodes import Broker, Database
+from tests.brokers import Broker
+from tests.databases import Database
 
 WARM_UP = 400
 SAMPLE = 50

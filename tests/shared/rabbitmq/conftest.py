@@ -12,8 +12,8 @@ from shared.bus import rabbitmq
 from shared.config import Config
 from shared.database import migrate, open_database
 from shared.worker import Worker
+from tests.brokers import Broker
 from tests.helpers import Clock
-from tests.nodes import Broker
 from tests.shared.rabbitmq.traffic import NAME, TYPES
 from tests.shared.scratch import Counting
 

@@ -12,8 +12,8 @@ from shared.bus import publishing, rabbitmq
 from shared.bus.publishing import Publisher
 from shared.errors import Unconfirmed
 from shared.wire import CONTENT_TYPE
+from tests.brokers import Broker
 from tests.helpers import a_message, a_placement
-from tests.nodes import Broker
 from tests.proxy import Proxy
 from tests.shared.rabbitmq.traffic import NAME, an_envelope, publish
 

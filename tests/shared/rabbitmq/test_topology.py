@@ -6,7 +6,7 @@ import pytest
 from shared import topology
 from shared.bus import open_subscriber, rabbitmq
 from shared.errors import WrongTopology
-from tests.nodes import Broker
+from tests.brokers import Broker
 from tests.shared.rabbitmq.traffic import NAME, TYPES
 
 
