@@ -40,10 +40,12 @@ POSTGRESQL = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
-    "options": "-c lock_timeout=20s -c idle_in_transaction_session_timeout=60s"
+    "options": "-c lock_timeout=20s -c idle_in_transaction_session_timeout=60s -c plan_cache_mode=force_custom_plan"
     " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
 }
-"""A peer that the network has swallowed is given up within half a minute, on both sides: a lost worker holds no lock for hours."""
+"""A peer that the network has swallowed is given up within half a minute, on both sides: a lost worker holds no lock for hours.
+A statement that is prepared is planned each time anew: a plan made while a table was empty would read all of it once it is full.
+"""
 
 
 AWAY = ("08", "40", "53", "55", "57")

@@ -199,6 +199,20 @@ def test_the_clock_finds_what_is_due_by_its_index_however_much_is_open(config: C
     assert nodes[1]["Index Name"] == "ix_deadlines_next_on"
 
 
+def test_a_worker_that_began_on_empty_tables_still_reads_by_index_once_they_are_full(config: Config, clock: Clock) -> None:
+    worker = Worker(SERVICE, config, clock)
+    take_in_one_by_one(worker, [a_message(a_placement(placement_id=f"few{number}")) for number in range(20)], clock)
+    for batch in range(8):
+        worker.take_in([a_message(a_placement(placement_id=f"many{batch}-{number}")) for number in range(200)], clock())
+    with transaction(worker.engine) as session:
+        read_one_by_one = text("SELECT seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'deadlines'")
+        before = session.scalar(read_one_by_one)
+        known = Known(session, {"few1", "many7-1"})
+        assert sum(len(file.deadlines) for file in known.files.values()) == 14
+        assert session.scalar(read_one_by_one) == before
+    worker.close()
+
+
 def test_what_is_settled_is_not_in_the_clocks_index(config: Config) -> None:
     engine = open_database(config.database_of(SERVICE.name))
     with engine.connect() as connection:
