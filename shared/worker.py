@@ -34,6 +34,8 @@ from shared.writing import write
 
 LONDON = ZoneInfo("Europe/London")
 IDLE_SECONDS = 0.1
+CHORE_SECONDS = 0.5
+"""How long a chore that found nothing to do lets the database be, where it has a thread of its own."""
 LONGEST_WAIT = 30.0
 STALE = timedelta(seconds=60)
 log = structlog.get_logger()
@@ -227,7 +229,7 @@ class Worker:
             raise
 
     def _chore(self, chore: "Chore", wait: float) -> int:
-        return chore(self, self.clock()) or _nothing(wait)
+        return chore(self, self.clock()) or _nothing(CHORE_SECONDS if wait else 0.0)
 
     def run(self, stop: threading.Event, parts: Sequence[str] = ()) -> None:
         """Rounds of these parts (all, if none is named) until ``stop``; an outage is waited out, nothing is lost by it."""

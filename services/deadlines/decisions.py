@@ -266,4 +266,4 @@ def _news(file: PlacementFile, deadline: Deadline, day: date) -> DeadlineEvent:
 
 
 def _event(kind: type[DeadlineEvent], deadline: Deadline, **more: Any) -> DeadlineEvent:
-    return filled(kind, {**dict(zip(TOLD, _what_is_told(vars(deadline)), strict=True)), **more})
+    return filled(kind, dict(zip(TOLD, _what_is_told(vars(deadline)), strict=True), **more))
