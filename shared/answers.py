@@ -18,8 +18,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
 from shared.database import Base, UtcDateTime, hold, transaction
 from shared.errors import ChangedMeanwhile, IdempotencyConflict, NotSaidWhich, Refused
-from shared.parameters import LARGEST_PAGE, USUAL_PAGE, asked
 from shared.policies.policy import Policy
+from shared.query import LARGEST_PAGE, USUAL_PAGE, asked
 from shared.rules import Decision
 from shared.wire import parse_json
 from shared.worker import Say, Worker

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache, lru_cache, partial
 from operator import attrgetter
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, Literal, TypeVar
 
 from marshmallow import EXCLUDE, Schema, ValidationError
 from marshmallow import fields as shapes
@@ -25,7 +25,6 @@ from shared.events import Event
 
 LONGEST_TEXT = 500
 AnyEvent = TypeVar("AnyEvent", bound=Event)
-Given = ParamSpec("Given")
 Made = TypeVar("Made")
 encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 """A value in compact JSON."""
@@ -83,16 +82,6 @@ def filled(made: type[Made], values: Mapping[str, Any]) -> Made:
     if check:
         check(it)
     return it
-
-
-def quick(made: Callable[Given, Made]) -> Callable[Given, Made]:
-    """The constructor of a frozen dataclass by way of :func:`filled`."""
-    return _constructor(made)
-
-
-@cache
-def _constructor(made: Any) -> Callable[..., Any]:
-    return lambda **values: filled(made, values)
 
 
 @cache

@@ -46,6 +46,8 @@ PlacementType = Literal[
     "phased-return",
 ]
 Owner = Literal["national-body", "lead-employer", "host"]
+Verdict = Literal["quorate", "not-quorate", "not-stated", "undetermined"]
+"""What responsibility says of a meeting."""
 Body = Literal[
     "management-board",
     "performance-and-contract-management-committee",

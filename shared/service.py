@@ -4,7 +4,7 @@
 decisions and events; a service adds its own blueprint. Every error is an RFC 9457 problem. Handlers never publish: they write
 state and outbox in one transaction.
 
-Read from the top: ``create_service``, then one function per route. What handlers share is shared/parameters.py,
+Read from the top: ``create_service``, then one function per route. What handlers share is shared/query.py,
 requests.py, answers.py and problems.py.
 """
 
@@ -30,13 +30,13 @@ from shared.database import missing_migrations, transaction
 from shared.errors import DecisionError, MalformedEvent, Refused, UnknownPolicy, UnknownResource
 from shared.event_data import plain_text
 from shared.logs import configure_logs
-from shared.parameters import HIGHEST_FIRST, heeds, takes
 from shared.policies import load_references
 from shared.policies.facts import read_facts
 from shared.policies.page import page, reference_page
 from shared.policies.policy import Policy
 from shared.policies.reading import read_day, suggest
 from shared.problems import failed, http_problem, pointed, problem
+from shared.query import HIGHEST_FIRST, heeds, takes
 from shared.requests import Request, problems_of
 from shared.rules import Decision, decide, ready_policies
 from shared.wire import Message, fitting, read_from_outside

@@ -18,7 +18,7 @@ from math import isinf
 from typing import Any, NamedTuple
 
 from shared.errors import MalformedEvent, UnknownEventType
-from shared.event_data import data_text, quick, quoted, read_event, rfc3339
+from shared.event_data import data_text, filled, quoted, read_event, rfc3339
 from shared.events import EVENTS, Event
 
 CONTENT_TYPE = "application/cloudevents+json"
@@ -42,7 +42,7 @@ class Envelope(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """A CloudEvent with one of the events above as its data. ``time`` is aware; ``sequence`` rises per stream."""
+    """A CloudEvent with one of the events of shared/events.py as its data. ``time`` is aware; ``sequence`` rises per stream."""
 
     id: str
     source: str
@@ -100,7 +100,7 @@ def _passed_on(because: Message | None) -> tuple[str, str]:
 
 
 def _id_of(source: str, type_: str, subject: str, sequence: int, text: str) -> str:
-    return id_from(f"{source} {type_} {subject} {sequence} {text}")
+    return short_hash(f"{source} {type_} {subject} {sequence} {text}")
 
 
 @lru_cache(maxsize=256)
@@ -126,8 +126,8 @@ def source_of(service: str) -> str:
     return f"urn:tripartite:{service}"
 
 
-def id_from(said: str) -> str:
-    """An id that follows from what is said: 128 bits of BLAKE2."""
+def short_hash(said: str) -> str:
+    """What stands for a text, and for no other: an id that follows from what is said (128 bits of BLAKE2)."""
     return hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
 
 
@@ -181,15 +181,9 @@ def read_message(raw: str | bytes | Mapping[str, Any]) -> Message:
     data = read_event(event, envelope.get("data"))
     if untimely := data.untimely(time):
         raise MalformedEvent(f"The {event.type} cannot have been said at its time.", untimely)
-    return quick(Message)(
-        id=envelope["id"],
-        source=envelope["source"],
-        time=time,
-        sequence=sequence,
-        data=data,
-        correlation_id=str(envelope.get("correlationid") or ""),
-        traceparent=str(envelope.get("traceparent") or ""),
-    )
+    told = {"id": envelope["id"], "source": envelope["source"], "time": time, "sequence": sequence, "data": data}
+    traced = {"correlation_id": str(envelope.get("correlationid") or ""), "traceparent": str(envelope.get("traceparent") or "")}
+    return filled(Message, {**told, **traced})
 
 
 def read_from_outside(raw: Mapping[str, Any]) -> Message:

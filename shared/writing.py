@@ -43,7 +43,7 @@ def row_of(mapped: type[Mapped], values: Mapping[str, Any]) -> Mapped:
 
 
 def new(mapped: Callable[Fields, Mapped]) -> Callable[Fields, Mapped]:
-    """The constructor of a mapped class by way of :func:`row_of`."""
+    """The constructor of a mapped class by way of :func:`row_of`: the types of what it is given are checked."""
     return _constructor(mapped)
 
 

@@ -17,7 +17,7 @@ from services.deadlines.shown import deadline_shown, placement_shown
 from shared.answers import answer, listed, narrowed, running
 from shared.database import transaction
 from shared.errors import Refused, UnknownResource
-from shared.parameters import LOWEST_FIRST, asked, heeds, one_of, takes
+from shared.query import LOWEST_FIRST, asked, heeds, one_of, takes
 from shared.requests import past_day
 from shared.worker import today
 

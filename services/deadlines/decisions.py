@@ -160,8 +160,8 @@ def _set(file: PlacementFile, duties: Iterable[Duty], decision_id: str, day: dat
     said: list[Say] = []
     for duty in duties:
         revision = revisions.get(duty.rule, 0) + 1
-        told = {"deadline_id": f"{copied['placement_id']}/{duty.rule}/{revision}", "revision": revision, "decision_id": decision_id}
-        deadline = row_of(Deadline, {**copied, **vars(duty), **told, "set_on": day})
+        its_own = {"deadline_id": f"{copied['placement_id']}/{duty.rule}/{revision}", "revision": revision}
+        deadline = row_of(Deadline, {**copied, **vars(duty), **its_own, "decision_id": decision_id, "set_on": day})
         file.deadlines.append(deadline)
         said += (Say(_event(DeadlineSet, deadline), deadline.version), *_settle(file, deadline, day))
     return said

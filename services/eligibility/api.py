@@ -11,7 +11,7 @@ from sqlalchemy import select
 from services.eligibility.schemas import PostMoveSchema, ProcurementSchema
 from shared.answers import listed, narrowed
 from shared.decisions import DecisionRow
-from shared.parameters import HIGHEST_FIRST, known, takes
+from shared.query import HIGHEST_FIRST, known, takes
 
 NARROWED = ("subject", known("status", ("decided", "undetermined")))
 routes = Blueprint("eligibility", __name__, description="Which procurement route; may this training post move")

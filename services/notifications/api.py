@@ -33,8 +33,8 @@ from services.notifications.senders.states import review
 from shared.answers import answer, listed, narrowed, once, running, sent_json
 from shared.database import transaction
 from shared.errors import NotAllowed, NotAsThingsStand, Refused, UnknownResource
-from shared.parameters import LOWEST_FIRST, asked, heeds, needed, one_of, takes, true_or_false
 from shared.problems import problem
+from shared.query import LOWEST_FIRST, asked, heeds, needed, one_of, takes, true_or_false
 from shared.requests import sent_as
 
 log = structlog.get_logger()

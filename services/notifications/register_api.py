@@ -25,7 +25,7 @@ from shared.decisions import new_id
 from shared.errors import ChangedMeanwhile, MalformedEvent, Refused, UnknownResource
 from shared.event_data import names_of, plain_text, read_event
 from shared.events import RecipientUpdated
-from shared.parameters import LOWEST_FIRST, takes
+from shared.query import LOWEST_FIRST, takes
 from shared.wire import Message, fitting
 from shared.worker import today
 

@@ -2,7 +2,7 @@
 
 import re
 from datetime import date
-from typing import Any
+from typing import Any, get_args
 
 from flask import Response, request
 from flask_smorest import Blueprint
@@ -10,12 +10,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from services.responsibility.models import Case, CaseRead, Meeting
-from services.responsibility.quorum import VERDICTS
 from services.responsibility.schemas import CaseSchema, MeetingSchema
 from shared.answers import answer, listed, narrowed, running
 from shared.database import transaction
 from shared.errors import Refused, UnknownResource
-from shared.parameters import LOWEST_FIRST, one_of, takes
+from shared.events import Verdict
+from shared.query import LOWEST_FIRST, one_of, takes
 
 routes = Blueprint("responsibility", __name__, description="Who owns a concern, and whether a meeting was quorate")
 
@@ -43,9 +43,9 @@ def show_case(concern_id: str) -> Response:
 
 
 @routes.get("/meetings")
-@takes("body", "lead_employer", "host", "year", one_of("verdict", VERDICTS), *LOWEST_FIRST)
+@takes("body", "lead_employer", "host", "year", one_of("verdict", get_args(Verdict)), *LOWEST_FIRST)
 def list_meetings() -> Response:
-    """Meetings by id: ``?body=``, ``?lead_employer=``, ``?host=``, ``?year=``, ``?verdict=`` (one of VERDICTS)."""
+    """Meetings by id: ``?body=``, ``?lead_employer=``, ``?host=``, ``?year=``, ``?verdict=`` (as Verdict in shared/events.py)."""
     wanted = select(Meeting)
     if given := request.args.get("year"):
         if not re.fullmatch("(19|20)[0-9]{2}", given):

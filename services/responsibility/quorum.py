@@ -15,7 +15,6 @@ from shared.rules import Decision
 from shared.worker import Say
 
 POLICY = "quorum"
-VERDICTS = ("quorate", "not-quorate", "not-stated", "undetermined")
 
 
 def judge(event: MeetingHeld) -> Decision | None:

@@ -1,7 +1,7 @@
 """A house in which notifications lives: invented contacts, what its worker is told, and days that go by."""
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -13,9 +13,22 @@ from shared.events import DeadlineMissed, Event, PlacementUpdated, RecipientUpda
 from shared.outbox import OutboxRow
 from shared.worker import Worker
 from tests.helpers import Clock, a_message, a_placement, a_recipient
-from tests.notifications.test_decisions import DEADLINE
 
 DAY = datetime(2027, 5, 5, 9, tzinfo=UTC)
+DEADLINE: dict[str, Any] = {
+    "deadline_id": "D1",
+    "placement_id": "P1",
+    "trainee_id": "T1",
+    "host": "RXN",
+    "host_name": "Lancashire Teaching Hospitals",
+    "lead_employer": "RBN",
+    "duty": "work-schedule",
+    "owner": "host",
+    "recipient": "lead-employer",
+    "due": date(2027, 6, 9),
+    "start_date": date(2027, 8, 4),
+    "decision_id": "decision-1",
+}
 TOKEN = "a-token-of-this-test"
 HOST = a_recipient(
     "host",

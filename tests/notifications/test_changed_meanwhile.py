@@ -11,8 +11,7 @@ from services.notifications.senders.delivery import claim, mark
 from services.notifications.senders.outcomes import Outcome, later, refused
 from shared.events import DeadlineMet, PlacementWithdrawn
 from tests.helpers import a_recipient
-from tests.notifications.house import HOST, MISSED, SCHEDULES, House, arrivals, vars_of
-from tests.notifications.test_decisions import DEADLINE
+from tests.notifications.house import DEADLINE, HOST, MISSED, SCHEDULES, House, arrivals, vars_of
 
 
 def test_a_contact_that_goes_to_another_organisation_gets_nothing_of_the_old_one(house: House) -> None:

@@ -36,6 +36,7 @@ from shared.events import (
 )
 from shared.policies import load_policies
 from shared.wire import Message, read_message, say
+from tests.notifications.house import DEADLINE
 
 NOW = datetime(2027, 5, 5, 9, tzinfo=UTC)
 PLACEMENT = PlacementUpdated(
@@ -52,20 +53,6 @@ PLACEMENT = PlacementUpdated(
     start_date=date(2027, 8, 4),
     end_date=date(2028, 2, 1),
 )
-DEADLINE: dict[str, Any] = {
-    "deadline_id": "D1",
-    "placement_id": "P1",
-    "trainee_id": "T1",
-    "host": "RXN",
-    "host_name": "Lancashire Teaching Hospitals",
-    "lead_employer": "RBN",
-    "duty": "work-schedule",
-    "owner": "host",
-    "recipient": "lead-employer",
-    "due": date(2027, 6, 9),
-    "start_date": date(2027, 8, 4),
-    "decision_id": "decision-1",
-}
 MILESTONE: dict[str, Any] = {
     "milestone_id": "C-1/exit-1/1",
     "regarding": "C-1",

@@ -12,8 +12,7 @@ from shared.decisions import DecisionRow
 from shared.events import DeadlineMet, PlacementWithdrawn
 from shared.worker import LONDON
 from tests.helpers import a_recipient
-from tests.notifications.house import MISSED, SCHEDULES, House, arrivals, vars_of
-from tests.notifications.test_decisions import DEADLINE
+from tests.notifications.house import DEADLINE, MISSED, SCHEDULES, House, arrivals, vars_of
 
 
 def test_nobody_acknowledged_so_the_second_contact_is_told_once(house: House) -> None:

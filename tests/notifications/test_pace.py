@@ -18,7 +18,8 @@ from services.notifications.pace import Habits, Manner, goes_at, habits_of, kind
 from shared.events import DeadlineApproaching, DeadlineMet, DeadlineMissed, Event, PlacementWithdrawn, RecipientUpdated
 from shared.wire import Message
 from shared.worker import LONDON
-from tests.notifications.test_decisions import CONTACTS, DEADLINE, PLACEMENT, TRAINEE, contact, seen, told_of
+from tests.notifications.house import DEADLINE
+from tests.notifications.test_decisions import CONTACTS, PLACEMENT, TRAINEE, contact, seen, told_of
 
 MORNING = datetime(2027, 5, 5, 9, tzinfo=UTC)
 """Ten in the morning in England, a Wednesday."""

@@ -14,8 +14,7 @@ from shared.bus.embedded import forget_embedded_queues
 from shared.config import Config
 from shared.worker import Worker
 from tests.helpers import Clock, a_placement, a_recipient
-from tests.notifications.house import DAY, HOST, MISSED, SCHEDULES, SECOND, House, arrivals
-from tests.notifications.test_decisions import DEADLINE
+from tests.notifications.house import DAY, DEADLINE, HOST, MISSED, SCHEDULES, SECOND, House, arrivals
 
 CONTACT = {"role": "host", "organisation": "RXN", "purpose": "pay", "name": "Pay (invented)", "email": "pay@example.org", "by": "Ada"}
 

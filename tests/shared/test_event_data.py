@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shared import event_data
 from shared.errors import MalformedEvent
-from shared.event_data import data_json, data_text, encoded, names_of, quick, read_event, schema_of
+from shared.event_data import data_json, data_text, encoded, filled, names_of, read_event, schema_of
 from shared.events import EVENTS, AlertSent, DeadlineMet, DeadlineSet, DocumentIssued, Event, PlacementUpdated, PlacementWithdrawn
 from shared.wire import Message
 from tests.helpers import a_concern, a_document, a_placement
@@ -118,11 +118,11 @@ def test_the_template_of_a_class_gives_the_json_of_its_fields(text: str, day: da
 
 def test_what_is_made_quickly_is_what_its_constructor_makes() -> None:
     for event in (a_placement(), a_document()):
-        assert quick(type(event))(**vars(event)) == event
+        assert filled(type(event), vars(event)) == event
         said: dict[str, Any] = {"id": "i", "source": "s", "time": datetime(2027, 5, 5, tzinfo=UTC), "sequence": 1, "data": event}
-        assert quick(Message)(**said) == Message(**said)
+        assert filled(Message, said) == Message(**said)
     with pytest.raises(MalformedEvent, match="cannot be dated so"):
-        quick(PlacementUpdated)(**{**vars(a_placement()), "start_date": date(1066, 10, 14)})
+        filled(PlacementUpdated, {**vars(a_placement()), "start_date": date(1066, 10, 14)})
 
 
 def test_every_event_has_a_reader_for_every_field() -> None:

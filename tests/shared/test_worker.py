@@ -15,7 +15,7 @@ from shared.database import transaction
 from shared.inbox import InboxRow, QuarantineRow, fingerprint_of
 from shared.outbox import OutboxRow, add
 from shared.wire import Message
-from shared.worker import Service, Worker, clock_of, today
+from shared.worker import CHORE_SECONDS, IDLE_SECONDS, Service, Worker, clock_of, today
 from tests.helpers import Clock, a_document, a_message, a_placement, a_recipient, a_worker, put, settle
 from tests.shared.scratch import Counting, count, rows
 
@@ -309,4 +309,21 @@ def test_chores_are_done_every_round_and_count(counting: Counting, tmp_path: Pat
     service = Service("eligibility", chores=[two, three])
     worker = a_worker(service, tmp_path, clock)
     assert worker.step() == 5
+    worker.close()
+
+
+def test_a_chore_with_a_thread_of_its_own_rests_only_when_it_found_nothing(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, rests = iter([3, 0, 0]), list[float]()
+
+    def chore(worker: Worker, now: datetime) -> int:
+        return next(found)
+
+    worker = a_worker(Service("eligibility", chores=[chore]), tmp_path, clock)
+    monkeypatch.setattr("shared.worker.time.sleep", rests.append)
+    assert (worker.parts["chore"](IDLE_SECONDS), rests) == (3, [])
+    assert (worker.parts["chore"](IDLE_SECONDS), rests) == (0, [CHORE_SECONDS])
+    assert worker.step() == 0
+    assert rests == [CHORE_SECONDS, 0.0], "a round of all parts is held up by none"
     worker.close()

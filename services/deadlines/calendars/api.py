@@ -16,8 +16,8 @@ from services.deadlines.models import Calendar
 from shared.answers import answer, listed, narrowed, once, running, sent_json
 from shared.database import transaction
 from shared.errors import Refused
-from shared.parameters import LOWEST_FIRST, heeds, needed, takes
 from shared.problems import pointed, problem
+from shared.query import LOWEST_FIRST, heeds, needed, takes
 from shared.worker import today
 
 routes = Blueprint("calendars", __name__, description="What is due, as a calendar feed (RFC 5545)")

@@ -11,7 +11,7 @@ from services.deadlines.calendars.wording import day_with_weekday, description, 
 from services.deadlines.duties import reminded_on
 from services.deadlines.models import Deadline, Placement
 from shared.plain import printable
-from shared.wire import id_from
+from shared.wire import short_hash
 from shared.worker import today as day_of
 
 
@@ -112,7 +112,7 @@ def _start(reader: Reader, duties: Duties) -> Entry | None:
 
 
 def _uid(placement_id: str, *what: str) -> str:
-    return f"{id_from(' '.join((placement_id, *what)))}@tripartite"
+    return f"{short_hash(' '.join((placement_id, *what)))}@tripartite"
 
 
 def _changed_on(placement: Placement) -> date:

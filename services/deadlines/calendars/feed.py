@@ -9,7 +9,7 @@ import icalendar
 from services.deadlines.calendars.entries import Entry
 from services.deadlines.calendars.reading import Reader
 from services.deadlines.calendars.wording import calendar_name
-from shared.wire import id_from
+from shared.wire import short_hash
 
 MOST_ENTRIES = 2_000
 """More than a host of 500 doctors a rotation has."""
@@ -19,7 +19,7 @@ PRODUCT = "-//Tripartite//Deadlines//EN"
 
 def tag(reader: Reader, found: Sequence[Entry], base: str) -> str:
     """What tells two states of a feed apart, without writing it out."""
-    return id_from(repr((reader, base, _note(found), found[:MOST_ENTRIES])))
+    return short_hash(repr((reader, base, _note(found), found[:MOST_ENTRIES])))
 
 
 def feed(reader: Reader, found: Sequence[Entry], base: str) -> bytes:

@@ -18,8 +18,8 @@ from shared.answers import answer, running
 from shared.comma_separated import CONTENT_TYPE, Cell, lines_of
 from shared.errors import Refused
 from shared.organisations import regions_by_code
-from shared.parameters import Parameter, heeds, known, names_of
 from shared.policies.reading import suggest
+from shared.query import QueryParameter, heeds, known, parameter_names
 from shared.requests import past_day
 from shared.worker import today
 
@@ -27,8 +27,8 @@ MOST_WORST = 100
 REGIONS = (*sorted(set(regions_by_code().values())), tables.NOT_KNOWN)
 FORMATS = ("json", "csv")
 FILTERS = ("rotation", "host", "lead_employer", known("region", REGIONS), "specialty")
-BY = Parameter("by", {"type": "array", "items": {"type": "string", "enum": [*tables.KEYS]}, "default": ["host"]})
-EXCEPTIONS = Parameter("exceptions", {"type": "integer", "minimum": 0, "maximum": MOST_WORST})
+BY = QueryParameter("by", {"type": "array", "items": {"type": "string", "enum": [*tables.KEYS]}, "default": ["host"]})
+EXCEPTIONS = QueryParameter("exceptions", {"type": "integer", "minimum": 0, "maximum": MOST_WORST})
 TAKEN = (BY, *FILTERS, "as_at", EXCEPTIONS, known("measure", MEASURES), known("format", FORMATS))
 TAKEN_BY_RETURNS = ("as_at",)
 routes = Blueprint("compliance", __name__, description="Was it on time, and whose lateness was it?")
@@ -43,7 +43,7 @@ def show_compliance() -> Response:
     ``?as_at=`` a past day; ``?exceptions=20`` names as many, also of each group, ``?measure=`` those of one measure; ``?format=csv``.
     """
     asked = _arguments()
-    problems = _not_taken(asked, names_of(TAKEN))
+    problems = _not_taken(asked, parameter_names(TAKEN))
     problems |= {name: "must be text without control characters." for name, value in asked.items() if not value.isprintable()}
     by = _keys(asked.get("by") or "host", problems)
     first = _month(asked.get("rotation"), "rotation", problems)
@@ -62,7 +62,7 @@ def show_compliance() -> Response:
     if wants_csv:
         response = _csv(tables.table_head(table), tables.table_rows(table), f"compliance-{as_at}.csv")
     else:
-        filters = {name: asked[name] for name in names_of(FILTERS) if asked.get(name)}
+        filters = {name: asked[name] for name in parameter_names(FILTERS) if asked.get(name)}
         response = answer(tables.table_json(table, filters))
     response.vary.add("Accept")
     return response

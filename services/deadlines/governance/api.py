@@ -5,7 +5,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
+from typing import Any, get_args
 
 from flask import Response, request
 from flask_smorest import Blueprint
@@ -23,12 +23,11 @@ from shared.answers import answer, if_matches, listed, narrowed, once, running, 
 from shared.database import hold, transaction
 from shared.decisions import DecisionRow
 from shared.errors import NotAsThingsStand, Refused, UnknownResource
-from shared.parameters import LOWEST_FIRST, known, one_of, takes
+from shared.events import Verdict
+from shared.query import LOWEST_FIRST, known, one_of, takes
 from shared.requests import sent_as
 from shared.worker import today
 
-VERDICTS = ("quorate", "not-quorate", "not-stated", "undetermined")
-"""What responsibility says of a meeting."""
 SHOWN_OF_ALERTS = ("kind", "channel", "status", "detail")
 routes = Blueprint("governance", __name__, description="What a contract owes by when, and what a body owes in a year")
 
@@ -232,7 +231,7 @@ def _reasons(decision: Mapping[str, Any] | None) -> list[dict[str, Any]]:
 
 
 @routes.get("/meetings")
-@takes("lead_employer", "body", "host", known("verdict", VERDICTS), *LOWEST_FIRST)
+@takes("lead_employer", "body", "host", known("verdict", get_args(Verdict)), *LOWEST_FIRST)
 def list_meetings() -> Response:
     """Meetings by id: ``?lead_employer=``, ``?body=``, ``?host=``, ``?verdict=`` (quorate, not-quorate, not-stated, undetermined)."""
     wanted = select(Meeting)

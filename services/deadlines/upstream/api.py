@@ -11,8 +11,8 @@ from shared import outbox
 from shared.answers import answer, running, sent_json
 from shared.database import transaction
 from shared.errors import MalformedEvent, Refused
-from shared.parameters import heeds, needed
 from shared.problems import pointed
+from shared.query import heeds, needed
 from shared.service import MOST_PROBLEMS, accept
 from shared.wire import Message, parse_json
 

@@ -26,7 +26,7 @@ from shared.event_data import read_event
 from shared.events import Event, PlacementUpdated, PlacementWithdrawn
 from shared.organisations import names_by_code
 from shared.policies.reading import suggest
-from shared.wire import Message, id_from, microseconds, say
+from shared.wire import Message, microseconds, say, short_hash
 
 SOURCE = "urn:hee:tis:bulk-upload"
 TRAINING_BODY, EMPLOYING_BODY = "Training body", "Employing body"
@@ -199,7 +199,7 @@ def _placement_id(row: Row, trainee_id: str) -> str:
     if row[PLACEMENT_ID]:
         return row[PLACEMENT_ID]
     post, first = post_key(row[POST]), cells.day_of(row[FIRST_DAY])
-    return f"upload-{id_from(f'{trainee_id} {post} {first}')}" if trainee_id and post and first else _cannot_be_told(row, trainee_id)
+    return f"upload-{short_hash(f'{trainee_id} {post} {first}')}" if trainee_id and post and first else _cannot_be_told(row, trainee_id)
 
 
 def _cannot_be_told(row: Row, trainee_id: str) -> str:

@@ -37,8 +37,8 @@ from shared.database import from_now, transaction
 from shared.errors import ChannelAway
 from shared.worker import Say, Worker
 
-ONE_BY_ONE = 20
-"""How many alerts are claimed for a sender that takes them one by one: what it does not come to was worded for nothing."""
+TRUSTED_PER_SECOND = 8
+"""A sender that takes alerts one by one is given what half a lease is enough for: what it does not come to was worded in vain."""
 log = structlog.get_logger()
 
 
@@ -86,12 +86,9 @@ def claim(worker: Worker, channel: str, sender: "senders.Sender | None", token: 
     :returns: what was claimed, and how many others were dealt with: they cannot be worded, have no sender, or are kept.
     """
     with transaction(worker.engine) as session:
-        rate = sender.per_minute if sender else None
-        room = min(worker.config.batch, ONE_BY_ONE) if sender and not sender.at_once else worker.config.batch
-        if rate is not None:
-            room = min(room, pace.allowance(session, channel, rate))
         oldest = select(Alert).where(_waiting(now), Alert.channel == channel)
-        oldest = oldest.order_by(Alert.due_at, Alert.created_at, Alert.telling, Alert.alert_key).limit(room)
+        oldest = oldest.order_by(Alert.due_at, Alert.created_at, Alert.telling, Alert.alert_key)
+        oldest = oldest.limit(_at_most(session, worker, channel, sender))
         rows = list(session.scalars(oldest.with_for_update(skip_locked=True)))
         rows = awake(session, rows, now) if worker.config.pace != "immediate" else rows
         for alert in rows:
@@ -104,11 +101,21 @@ def claim(worker: Worker, channel: str, sender: "senders.Sender | None", token: 
         for alert in leaving:
             alert.status, alert.token, alert.attempts = "claimed", token, alert.attempts + 1
             alert.leased_until = from_now(worker.config.lease_seconds)  # by the database's clock
-        if rate is not None:
+        if sender is not None and sender.per_minute is not None:
             pace.take(session, channel, len(leaving))
         aside = with_members(session, [alert for alert in rows if alert.status in ("failed", "kept")])
         worker.say(session, [Say(failed(alert)) for alert in aside if alert.status == "failed"], now)
     return leaving, len(rows) - len(leaving)
+
+
+def _at_most(session: Session, worker: Worker, channel: str, sender: "senders.Sender | None") -> int:
+    """How many alerts are claimed at once: a batch, but no more than fits the lease, and than the channel takes now."""
+    most = worker.config.batch
+    if sender is not None and not sender.at_once:
+        most = min(most, worker.config.lease_seconds * TRUSTED_PER_SECOND // 2)
+    if sender is not None and sender.per_minute is not None:
+        most = min(most, pace.allowance(session, channel, sender.per_minute))
+    return most
 
 
 def _look_through(session: Session, alert: Alert) -> None:

@@ -13,8 +13,8 @@ from jsonschema import Draft202012Validator
 from werkzeug.datastructures import ImmutableMultiDict
 
 from services.house import SERVICES
-from shared.parameters import MEANINGS
 from shared.policies import load_policies
+from shared.query import MEANINGS, QueryParameter
 from tests.helpers import Clock, a_worker
 
 BODIES: tuple[dict[str, Any], ...] = ({"json": {"facts": {}}}, {"data": b"", "content_type": "text/csv"})
@@ -26,6 +26,8 @@ NOT_PAGED = {
     "/notifications/alerts/counts",
 }
 """Routes that refuse what they do not take although they have no pages."""
+READ_WHOLE = {"/deadlines/compliance", "/deadlines/returns/{month}.csv"}
+"""Routes whose view goes through all that was sent, and refuses in its own words what it does not take."""
 
 
 class Route(NamedTuple):
@@ -57,10 +59,6 @@ class Noted(ImmutableMultiDict[str, str]):
     def get(self, key: str, *args: Any, **kwargs: Any) -> Any:
         self.read.add(key)
         return super().get(key, *args, **kwargs)
-
-    def items(self, *args: Any, **kwargs: Any) -> Any:
-        self.read.update(self)
-        return super().items(*args, **kwargs)
 
 
 def a_value(schema: dict[str, Any]) -> str:
@@ -105,7 +103,10 @@ def test_a_view_reads_the_parameters_that_the_document_lists_and_no_others(
     client: FlaskClient, routes: list[Route], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Request, "parameter_storage_class", Noted)
+    monkeypatch.setattr(QueryParameter, "check", lambda _: None)  # it reads as well
     for route in routes:
+        if route.path in READ_WHOLE:
+            continue
         Noted.read.clear()
         route.sent(client, route.values)
         assert Noted.read == set(route.parameters), route
@@ -121,7 +122,8 @@ def test_a_list_refuses_every_parameter_that_the_document_does_not_list(client: 
     lists = [route for route in routes if "limit" in route.parameters or route.path in NOT_PAGED]
     assert lists
     for route in lists:
-        assert route.sent(client, {**route.values, "unheard_of": "x"}) == [422], route
+        for name in {"unheard_of", "limit", "after", "before"} - route.parameters.keys():
+            assert route.sent(client, {**route.values, name: "1"}) == [422], (route, name)
 
 
 def test_every_parameter_has_a_sentence_and_a_schema_that_its_examples_fit(routes: list[Route]) -> None:
