@@ -46,12 +46,12 @@ log = structlog.get_logger()
 
 
 def deliver(worker: Worker, now: datetime) -> int:
-    """One round: what is in doubt is settled, then a batch is sent on each channel. Returns how many alerts were dealt with."""
+    """One round: what is in doubt is settled, then about a batch is sent on each channel. Returns how many alerts were dealt with."""
     done, failures = settle_claims(worker, now), list[Exception]()
     by_channel = senders.senders_of(worker)
     for channel in _waited_on(worker, [*by_channel], now):
         try:
-            done += _round(worker, channel, by_channel.get(channel), now)
+            done += _batch(worker, channel, by_channel.get(channel), now)
         except Exception as error:  # one channel that is away holds up no other
             failures.append(error)
     if failures:
@@ -71,7 +71,15 @@ def _waiting(now: datetime) -> ColumnElement[bool]:
     return may & (Alert.not_before.is_(None) | (Alert.not_before <= now))
 
 
-def _round(worker: Worker, channel: str, sender: "senders.Sender | None", now: datetime) -> int:
+def _batch(worker: Worker, channel: str, sender: "senders.Sender | None", now: datetime) -> int:
+    """Claim and send until a batch has been dealt with, or nothing waits: a claim may be smaller than a batch."""
+    done = 0
+    while done < worker.config.batch and (more := _claimed_and_sent(worker, channel, sender, now)):
+        done += more
+    return done
+
+
+def _claimed_and_sent(worker: Worker, channel: str, sender: "senders.Sender | None", now: datetime) -> int:
     token = str(uuid.uuid4())
     claimed, aside = claim(worker, channel, sender, token, now)
     if claimed and sender is not None:
