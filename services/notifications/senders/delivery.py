@@ -72,9 +72,9 @@ def _waiting(now: datetime) -> ColumnElement[bool]:
 
 
 def _batch(worker: Worker, channel: str, sender: "senders.Sender | None", now: datetime) -> int:
-    """Claim and send until a batch has been dealt with, or nothing waits: a claim may be smaller than a batch."""
-    done = 0
-    while done < worker.config.batch and (more := _claimed_and_sent(worker, channel, sender, now)):
+    """Claim and send until a batch has been dealt with, nothing waits, or half a lease is over: other channels wait, and perhaps a stop."""
+    done, ends = 0, time.monotonic() + worker.config.lease_seconds / 2
+    while done < worker.config.batch and time.monotonic() < ends and (more := _claimed_and_sent(worker, channel, sender, now)):
         done += more
     return done
 
