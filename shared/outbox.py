@@ -1,11 +1,13 @@
 """Events leave in the transaction that made them true.
 
 Whoever changes state adds its messages with :func:`add` in the same transaction; nobody publishes. What one transaction says is a *batch*:
-its messages stand in ``outbox`` for good, and a row in ``outbox_batches`` stands as long as the broker has not confirmed every one of them.
+its messages stand in ``outbox``, and a row in ``outbox_batches`` stands as long as the broker has not confirmed every one of them.
 
 The :class:`Relay` leases batches (token, and until when by the database's clock), publishes them *outside* any transaction, and takes
 their rows away by token. Any doubt leaves the row, and the batch is published again: the inbox makes that harmless. A worker hands its
 own relay what it has just committed, born leased: the usual message is never read back.
+
+What was confirmed long ago is forgotten (:meth:`Relay.forget`); a message that is said or sent again after that is known to every inbox.
 """
 
 import threading
@@ -14,7 +16,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Engine, Integer, Text, delete, func, insert, literal, select, tuple_, update
@@ -32,6 +34,8 @@ PUBLISHED_AT_ONCE = 1_000
 """How many messages are read and published in one go; a batch may hold more."""
 HANDED_AT_ONCE = 4
 """How many batches may wait in memory for this process's relay; what is said beyond that is left for any relay to lease."""
+FORGOTTEN_AT_ONCE = 1_000
+"""About how many messages are forgotten in one transaction."""
 LOOK_SECONDS = 1.0
 """How long a relay that is handed one batch after the other does not look for any others."""
 
@@ -217,9 +221,9 @@ class Relay:
             session.execute(mine.values(lease_token=None, leased_until=None))
 
     def republish(self) -> int:
-        """Put everything back: the embedded queue died with its process, and nobody knows what it held. Returns how many messages.
+        """Put everything back that is kept: the embedded queue died with its process, and nobody knows what it held.
 
-        However long the process was away: what was in flight when it died may be as old as that.
+        Returns how many messages.
         """
         waiting = select(OutboxBatch.batch)
         published = select(OutboxRow.batch, func.max(OutboxRow.stored_at), literal(0)).where(OutboxRow.batch.not_in(waiting))
@@ -227,3 +231,18 @@ class Relay:
             session.execute(update(OutboxBatch).values(lease_token=None, leased_until=None))
             session.execute(insert(OutboxBatch).from_select(["batch", "said_at", "attempts"], published.group_by(OutboxRow.batch)))
             return session.scalar(select(func.count()).select_from(OutboxRow)) or 0
+
+    def forget(self, days: int) -> int:
+        """Take away the oldest messages that the broker has: those said so many days before the newest. Returns how many; 0: all is done.
+
+        Days are counted from the newest message, not from today: a house that was away keeps what was on its way when it stopped.
+        """
+        confirmed = OutboxRow.batch.not_in(select(OutboxBatch.batch))
+        oldest = select(OutboxRow.batch).where(confirmed).order_by(OutboxRow.batch, OutboxRow.number).limit(FORGOTTEN_AT_ONCE)
+        newest = select(OutboxRow.stored_at).order_by(OutboxRow.batch.desc()).limit(1)
+        with transaction(self.engine) as session:
+            last = session.scalar(newest)
+            if last is None:
+                return 0
+            old = OutboxRow.batch.in_(set(session.scalars(oldest))), OutboxRow.stored_at < last - timedelta(days)
+            return len(session.scalars(delete(OutboxRow).where(*old).returning(OutboxRow.key)).all())

@@ -1,8 +1,8 @@
 """One service at work: its relay, its consumer and its chores.
 
 A :class:`Service` is what a service gives of itself; a :class:`Worker` is that service at work on one database and one bus. What it does
-has *parts*: ``relay``, ``hear.1`` (and ``hear.2`` where the database takes it) and one for each chore, each of which waits a moment
-at most and says how much it did. :meth:`Worker.step` does one round of all of them, so that a rehearsal can drive it by hand;
+has *parts*: ``relay``, ``hear.1`` (and ``hear.2`` where the database takes it), ``forget`` and one for each chore, each of which waits a
+moment at most and says how much it did. :meth:`Worker.step` does one round of all of them, so that a rehearsal can drive it by hand;
 :meth:`Worker.run` does rounds until it is stopped, of all parts (embedded) or of one (a worker process gives each a thread), and
 waits longer and longer while the database or the broker is away. Time is an argument.
 """
@@ -36,6 +36,8 @@ LONDON = ZoneInfo("Europe/London")
 IDLE_SECONDS = 0.1
 CHORE_SECONDS = 0.5
 """How long a chore that found nothing to do lets the database be, where it has a thread of its own."""
+FORGET_SECONDS = 3600.0
+"""How often it is looked whether something in the outbox is older than the retention period."""
 LONGEST_WAIT = 30.0
 STALE = timedelta(seconds=60)
 log = structlog.get_logger()
@@ -135,7 +137,8 @@ class Worker:
         self.consumers = [Consumer(service, self.engine, self.relay) for _ in range(self._hearers())]
         hearers = {f"hear.{place}": partial(self._hear, consumer) for place, consumer in enumerate(self.consumers, start=1)}
         chores = {chore.__name__: partial(self._chore, chore) for chore in service.chores}
-        self.parts: dict[str, Callable[[float], int]] = {"relay": self._relay, **hearers, **chores}
+        self.parts: dict[str, Callable[[float], int]] = {"relay": self._relay, **hearers, "forget": self._forget, **chores}
+        self._forgets_at = 0.0
         self._resting = False
         self.beats: dict[str, datetime] = {}
         self.troubles: dict[str, str] = {}
@@ -169,11 +172,13 @@ class Worker:
         return self._subscriber is not None
 
     def recover(self) -> int:
-        """What a start does after a crash. Embedded, the queue died with the process: the outbox is published again."""
+        """What a start does after a crash. Embedded, the queue died with the process: what the outbox keeps is published again."""
         if not self.config.embedded:
             return 0
         now = self.clock()
         settled = self.service.at_start(self, now) if self.service.at_start else 0
+        while self._forget(0.0):
+            pass
         return settled + self.relay.republish()
 
     # ---- rounds --------------------------------------------------------------------------------------------------
@@ -227,6 +232,14 @@ class Worker:
                 self._resting = True
                 self._subscriber.rest()
             raise
+
+    def _forget(self, wait: float) -> int:
+        if time.monotonic() < self._forgets_at:
+            return _nothing(wait)
+        forgotten = self.relay.forget(self.config.retention_days)
+        if not forgotten:
+            self._forgets_at = time.monotonic() + FORGET_SECONDS
+        return forgotten
 
     def _chore(self, chore: "Chore", wait: float) -> int:
         return chore(self, self.clock()) or _nothing(CHORE_SECONDS if wait else 0.0)

@@ -23,6 +23,7 @@ NEEDS_NONE = {
     "shared/outbox.py:Relay._renew": "lengthens a lease; a death on either side of it leaves the batch to whoever comes once it is over",
     "shared/outbox.py:Relay._stored": "reads only",
     "shared/outbox.py:Relay._release": "gives back what the broker may have; a death before it is one at relay.published.unconfirmed",
+    "shared/outbox.py:Relay.forget": "takes away what is confirmed; a death before it leaves it to the next time",
     "shared/outbox.py:Relay.republish": "only at an embedded start, where a death leaves what the next start begins with",
     "services/deadlines/compliance/reading.py:files_on": "reads only",
     "services/notifications/senders/inbox.py:InboxSender.send": "stands between alert.claimed.unsent and alert.sent.unmarked",

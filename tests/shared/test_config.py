@@ -35,11 +35,12 @@ def test_every_setting_is_read() -> None:
             "TRIPARTITE_TODAY": "2027-05-05",
             "TRIPARTITE_BATCH": "1000",
             "TRIPARTITE_LEASE_SECONDS": "1",
+            "TRIPARTITE_RETENTION_DAYS": "7",
             "PATH": "/bin",
         }
     )
     assert (found.data, found.host, found.port, found.today) == (Path("/srv/data"), "::1", 8080, date(2027, 5, 5))
-    assert (found.batch, found.lease_seconds) == (1000, 1)
+    assert (found.batch, found.lease_seconds, found.retention_days) == (1000, 1, 7)
     assert found.database_of("deadlines") == "sqlite:////srv/deadlines/x.db"
 
 
@@ -65,6 +66,7 @@ def test_all_wrong_settings_are_named_at_once() -> None:
         ("batch", "1001", "from 1 to 1000"),
         ("lease_seconds", "0", "from 1 to 3600"),
         ("lease_seconds", "3601", "from 1 to 3600"),
+        ("retention_days", "6", "from 7 to 36500"),
         ("today", "05/05/2027", "a day from 2015 to 2098 such as 2027-05-05, not '05/05/2027'"),
         ("today", "2027-02-29", "a day from 2015 to 2098 such as 2027-05-05"),
         ("today", "2014-12-31", "a day from 2015 to 2098"),

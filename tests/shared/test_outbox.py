@@ -298,7 +298,9 @@ def test_a_relay_that_ends_publishes_what_it_was_handed(engine: Engine, broker: 
 # ---- restart -----------------------------------------------------------------------------------------------------
 
 
-def test_everything_ever_said_is_published_again_after_a_restart_however_long_it_took(engine: Engine, broker: Broker, clock: Clock) -> None:
+def test_everything_that_is_kept_is_published_again_after_a_restart_however_long_it_took(
+    engine: Engine, broker: Broker, clock: Clock
+) -> None:
     relay = relay_of(engine, broker.publish)
     keys = say(engine, clock, 1)
     relay.step()
@@ -317,6 +319,69 @@ def test_a_restart_takes_back_the_leases_of_the_process_that_died(engine: Engine
     assert relay.step() == 0
     assert relay.republish() == 1
     assert relay.step() == 1
+
+
+# ---- retention ---------------------------------------------------------------------------------------------------
+
+
+def test_what_was_said_long_before_the_newest_message_is_forgotten(engine: Engine, broker: Broker, clock: Clock) -> None:
+    relay = relay_of(engine, broker.publish)
+    say(engine, clock, 1, 2)
+    clock.now += timedelta(days=30)
+    kept = say(engine, clock, 3)
+    clock.now += timedelta(days=90)
+    kept += say(engine, clock, 4)
+    relay.step()
+    assert relay.forget(days=90) == 2
+    assert [row.key for row in rows(engine)] == kept, "a message of just so many days ago stays"
+    assert relay.forget(days=90) == 0
+
+
+def test_a_house_that_was_away_forgets_nothing_that_was_on_its_way(engine: Engine, broker: Broker, clock: Clock) -> None:
+    relay = relay_of(engine, broker.publish)
+    keys = say(engine, clock, 1)
+    relay.step()
+    broker.has.clear()
+    clock.now += timedelta(days=400)
+    assert relay.forget(days=90) == 0
+    relay.republish()
+    relay.step()
+    assert broker.keys == keys
+
+
+def test_what_the_broker_has_not_confirmed_is_never_forgotten_and_keeps_nothing_else(engine: Engine, broker: Broker, clock: Clock) -> None:
+    relay = relay_of(engine, broker.publish)
+    broker.away = True
+    waiting = say(engine, clock, 1)
+    with pytest.raises(ConnectionError):
+        relay.step()
+    broker.away = False
+    say(engine, clock, 2, relay=relay)
+    relay._publish_handed()
+    clock.now += timedelta(days=400)
+    newest = say(engine, clock, 3)
+    assert relay.forget(days=90) == 1
+    assert [row.key for row in rows(engine)] == waiting + newest
+    while relay.step():
+        pass
+    assert broker.keys[1:] == newest + waiting, "what did not fail before goes first"
+
+
+def test_so_much_is_forgotten_in_one_transaction_as_nobody_waits_for(
+    engine: Engine, broker: Broker, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "FORGOTTEN_AT_ONCE", 2)
+    relay = relay_of(engine, broker.publish)
+    for batch in range(4):
+        say(engine, clock, 2 * batch, 2 * batch + 1)
+    clock.now += timedelta(days=400)
+    say(engine, clock, 99)
+    relay.step()
+    assert [relay.forget(days=90) for _ in range(5)] == [2, 2, 2, 2, 0]
+
+
+def test_an_empty_outbox_has_nothing_to_forget(engine: Engine, broker: Broker) -> None:
+    assert relay_of(engine, broker.publish).forget(days=90) == 0
 
 
 # ---- what fails again and again, and what takes long ---------------------------------------------------------------

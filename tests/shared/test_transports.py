@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,19 @@ def placements(*sequences: int, placement_id: str = "p1") -> list[Message]:
 
 
 # ---- what is right -----------------------------------------------------------------------------------------------
+
+
+def test_what_was_forgotten_is_still_known_when_it_comes_again(region: Region, worker: Worker, counting: Counting) -> None:
+    region.publish(*placements(1))
+    until(heard(worker, 1), worker)
+    region.clock.now += timedelta(days=400)
+    region.publish(*placements(1, placement_id="p2"))
+    until(heard(worker, 2), worker)
+    assert worker.relay.forget(worker.config.retention_days) == 1
+    region.publish(*placements(1), *placements(1, placement_id="p3"))
+    until(heard(worker, 3), worker)
+    assert counting.heard == [("p1", 1), ("p2", 1), ("p3", 1)]
+    assert count(worker, OutboxRow) == 2
 
 
 def test_a_message_delivered_twice_is_handled_once_and_answered_once(region: Region, worker: Worker, counting: Counting) -> None:

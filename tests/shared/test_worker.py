@@ -1,7 +1,8 @@
 """A service at work: batches commit whole, poison suffers alone, an outage loses nothing, a restart delivers once."""
 
+import time
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -269,6 +270,39 @@ def test_after_a_restart_what_was_in_flight_is_delivered_once(tmp_path: Path, cl
     assert count(hears, OutboxRow) == 3
     again.close()
     hears.close()
+
+
+def test_a_restart_publishes_the_retention_period_and_forgets_what_is_older(tmp_path: Path, clock: Clock) -> None:
+    upstream = a_worker(Service("deadlines"), tmp_path, clock)
+    for sequence in (1, 2):
+        with transaction(upstream.engine) as session:
+            add(session, [message.envelope() for message in placements(sequence)], clock())
+        clock.now += timedelta(days=upstream.config.retention_days + 1)
+    upstream.relay.step()
+    upstream.close()
+    forget_embedded_queues()
+    again = a_worker(Service("deadlines"), tmp_path, clock)
+    assert again.recover() == 1
+    assert count(again, OutboxRow) == 1
+    again.close()
+
+
+def test_a_worker_looks_once_an_hour_for_what_it_may_forget(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = a_worker(Service("deadlines"), tmp_path, clock)
+    looks: list[int] = []
+
+    def forget(days: int) -> int:
+        looks.append(days)
+        return 1 if len(looks) == 1 else 0
+
+    monkeypatch.setattr(worker.relay, "forget", forget)
+    for _ in range(5):
+        worker.step()
+    assert looks == [worker.config.retention_days] * 2, "it goes on until nothing is left, and then it rests"
+    monkeypatch.setattr(time, "monotonic", lambda: worker._forgets_at)
+    worker.step()
+    assert len(looks) == 3
+    worker.close()
 
 
 def test_a_process_that_dies_before_the_acknowledgement_handles_nothing_twice(tmp_path: Path, clock: Clock) -> None:
