@@ -48,12 +48,13 @@ class Known:
         self.receipts = {receipt.alert_key: receipt for receipt in receipts}
         for placement in session.scalars(select(Placement).where(among(Placement.placement_id, wanted))):
             self.files[placement.placement_id].placement = placement
-        for deadline in session.scalars(select(Deadline).where(among(Deadline.placement_id, wanted)).order_by(Deadline.revision)):
-            self.files[deadline.placement_id].deadlines.append(deadline)
+        if there := [*self.files]:  # a placement that is new has no deadlines, and what has none was never waived
+            for deadline in session.scalars(select(Deadline).where(among(Deadline.placement_id, there)).order_by(Deadline.revision)):
+                self.files[deadline.placement_id].deadlines.append(deadline)
+            for waiver in session.scalars(select(Waiver).where(among(Waiver.placement_id, there))):
+                self.files[waiver.placement_id].waivers.append(waiver)
         for document in session.scalars(select(Document).where(among(Document.placement_id, wanted))):
             self.files[document.placement_id].documents.append(document)
-        for waiver in session.scalars(select(Waiver).where(among(Waiver.placement_id, wanted))):
-            self.files[waiver.placement_id].waivers.append(waiver)
 
     def rows(self) -> Iterator[Any]:
         """Every row to be written; decisions are put on record as well, each once."""
