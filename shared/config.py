@@ -12,8 +12,8 @@ TRIPARTITE_HEALTH_PORT       (none)                   port on which a worker ans
 TRIPARTITE_TODAY             (the clock)              a day to take for today, for rehearsals: ``2027-05-05``
 TRIPARTITE_BATCH             ``200``                  messages handled in one transaction, 1 to 1000
 TRIPARTITE_LEASE_SECONDS     ``30``                   how long a relay or a sender may hold what it has claimed
-TRIPARTITE_RETENTION_DAYS    ``120``                  how long a message stays in the outbox once the broker has it, 7 to 36500; the
-                                                      inbox never forgets. 120: the 13 weeks before a rotation, and a month
+TRIPARTITE_RETENTION_DAYS    ``120``                  how long a message stays in the outbox once a broker has it, 7 to 36500: the 13
+                                                      weeks before a rotation, and a month. The inbox never forgets
 TRIPARTITE_PACE              ``digests``              alerts wait for digests, quiet hours and further edits; ``immediate``, for
                                                       rehearsals: each leaves at once
 TRIPARTITE_PUBLIC_URL        (none)                   where readers reach the services, ``https://…``: for links in mails

@@ -7,7 +7,8 @@ The :class:`Relay` leases batches (token, and until when by the database's clock
 their rows away by token. Any doubt leaves the row, and the batch is published again: the inbox makes that harmless. A worker hands its
 own relay what it has just committed, born leased: the usual message is never read back.
 
-What was confirmed long ago is forgotten (:meth:`Relay.forget`); a message that is said or sent again after that is known to every inbox.
+What a broker confirmed long ago is forgotten (:meth:`Relay.forget`); a message that is said or sent again after that is known to every
+inbox. The queues of an embedded bus die with their process, so there everything is kept, and published again at the next start.
 """
 
 import threading
@@ -98,6 +99,15 @@ def add(session: Session, envelopes: Iterable[Envelope], now: datetime, relay: "
     }
     new = add_new(session, OutboxRow, "key", columns, likely_new=relay is not None)  # what is sent in may well be here already
     return Batch(batch, once if len(new) == len(once) else [envelope for envelope in once if envelope.key in new], leased)
+
+
+def try_out(engine: Engine, now: datetime) -> None:
+    """See that the database takes a row, and take it back.
+
+    :raises DBAPIError: its own, as long as it does not.
+    """
+    with engine.connect() as connection:  # never committed
+        connection.execute(insert(OutboxBatch).values(said_at=now, attempts=0))
 
 
 def waiting(engine: Engine) -> tuple[int, float]:
@@ -235,14 +245,14 @@ class Relay:
     def forget(self, days: int) -> int:
         """Take away the oldest messages that the broker has: those said so many days before the newest. Returns how many; 0: all is done.
 
-        Days are counted from the newest message, not from today: a house that was away keeps what was on its way when it stopped.
+        Days are counted from the newest message, not from today: a service that was away keeps what was on its way when it stopped. And
+        at most from the database's own today: a worker whose clock ran ahead makes nothing old.
         """
         confirmed = OutboxRow.batch.not_in(select(OutboxBatch.batch))
         oldest = select(OutboxRow.batch).where(confirmed).order_by(OutboxRow.batch, OutboxRow.number).limit(FORGOTTEN_AT_ONCE)
-        newest = select(OutboxRow.stored_at).order_by(OutboxRow.batch.desc()).limit(1)
+        newest = select(OutboxRow.stored_at, from_now(0)).order_by(OutboxRow.batch.desc()).limit(1)
         with transaction(self.engine) as session:
-            last = session.scalar(newest)
-            if last is None:
+            if not (last := session.execute(newest).one_or_none()):
                 return 0
-            old = OutboxRow.batch.in_(set(session.scalars(oldest))), OutboxRow.stored_at < last - timedelta(days)
+            old = OutboxRow.batch.in_(set(session.scalars(oldest))), OutboxRow.stored_at < min(last) - timedelta(days)
             return len(session.scalars(delete(OutboxRow).where(*old).returning(OutboxRow.key)).all())

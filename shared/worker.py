@@ -1,9 +1,9 @@
 """One service at work: its relay, its consumer and its chores.
 
 A :class:`Service` is what a service gives of itself; a :class:`Worker` is that service at work on one database and one bus. What it does
-has *parts*: ``relay``, ``hear.1`` (and ``hear.2`` where the database takes it), ``forget`` and one for each chore, each of which waits a
-moment at most and says how much it did. :meth:`Worker.step` does one round of all of them, so that a rehearsal can drive it by hand;
-:meth:`Worker.run` does rounds until it is stopped, of all parts (embedded) or of one (a worker process gives each a thread), and
+has *parts*: ``relay``, ``hear.1`` (and ``hear.2`` where the database takes it), ``forget`` (with a broker) and one for each chore, each of
+which waits a moment at most and says how much it did. :meth:`Worker.step` does one round of all of them, so that a rehearsal can drive it
+by hand; :meth:`Worker.run` does rounds until it is stopped, of all parts (embedded) or of one (a worker process gives each a thread), and
 waits longer and longer while the database or the broker is away. Time is an argument.
 """
 
@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 from prometheus_client import Counter
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -39,6 +39,8 @@ CHORE_SECONDS = 0.5
 FORGET_SECONDS = 3600.0
 """How often it is looked whether something in the outbox is older than the retention period."""
 LONGEST_WAIT = 30.0
+FIRST_REST, LONGEST_REST = 600.0, 6 * 3600.0
+"""How long nothing is fetched after the database failed again on what was fetched when it seemed to be back."""
 STALE = timedelta(seconds=60)
 log = structlog.get_logger()
 published = Counter("tripartite_published", "Messages published from the outbox", ["service"])
@@ -137,9 +139,10 @@ class Worker:
         self.consumers = [Consumer(service, self.engine, self.relay) for _ in range(self._hearers())]
         hearers = {f"hear.{place}": partial(self._hear, consumer) for place, consumer in enumerate(self.consumers, start=1)}
         chores = {chore.__name__: partial(self._chore, chore) for chore in service.chores}
-        self.parts: dict[str, Callable[[float], int]] = {"relay": self._relay, **hearers, "forget": self._forget, **chores}
+        forget = {} if config.embedded else {"forget": self._forget}
+        self.parts: dict[str, Callable[[float], int]] = {"relay": self._relay, **hearers, **forget, **chores}
         self._forgets_at = 0.0
-        self._resting = False
+        self._resting, self._rests_until, self._next_rest = False, 0.0, 0.0
         self.beats: dict[str, datetime] = {}
         self.troubles: dict[str, str] = {}
         if config.embedded:
@@ -177,8 +180,6 @@ class Worker:
             return 0
         now = self.clock()
         settled = self.service.at_start(self, now) if self.service.at_start else 0
-        while self._forget(0.0):
-            pass
         return settled + self.relay.republish()
 
     # ---- rounds --------------------------------------------------------------------------------------------------
@@ -220,18 +221,35 @@ class Worker:
         if self._subscriber is None:
             return _nothing(wait)
         if self._resting:
-            with self.engine.connect() as connection:
-                connection.execute(text("SELECT 1"))
-            self._resting = False
-            self._subscriber.wake()
+            consumer.let_go()  # all of it was given back
+            self._end_rest(self._subscriber)
         try:
-            return consumer.step(self._subscriber, self.config.batch, wait, self.clock)
+            count = consumer.step(self._subscriber, self.config.batch, wait, self.clock)
         except Exception as error:
-            if is_outage(error) and consumer.holds_too_long():
+            if is_outage(error) and consumer.holds_too_long() and not self.config.embedded:  # embedded there is nobody to give it back to
                 consumer.let_go()
-                self._resting = True
-                self._subscriber.rest()
+                self._rest(self._subscriber)
             raise
+        self._next_rest = 0.0 if count else self._next_rest
+        return count
+
+    def _rest(self, subscriber: Subscriber) -> None:
+        """Give everything back to the queue. That counts as a delivery each time, so each rest is twice as long as the one before."""
+        subscriber.rest()
+        self._rests_until = time.monotonic() + self._next_rest
+        self._next_rest = min(max(FIRST_REST, 2 * self._next_rest), LONGEST_REST)
+        self._resting = True  # last of all: another thread may end the rest at once
+
+    def _end_rest(self, subscriber: Subscriber) -> None:
+        """Take messages again.
+
+        :raises Unreachable: it is too early; :raises DBAPIError: the database still takes nothing.
+        """
+        if (left := self._rests_until - time.monotonic()) > 0:
+            raise Unreachable(f"The database did not take what was heard, again and again; it is tried anew in {left:,.0f} seconds.")
+        outbox.try_out(self.engine, self.clock())
+        self._resting = False
+        subscriber.wake()
 
     def _forget(self, wait: float) -> int:
         if time.monotonic() < self._forgets_at:

@@ -59,7 +59,7 @@ class Subscriber:
         self._trouble: Exception | None = None  # what keeps the broker away
         self._tried = threading.Event()
         self._stop = threading.Event()
-        self._resting = threading.Event()
+        self._gives_back, self._resting = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"{service}.bus", daemon=True)
         self._thread.start()
         self._tried.wait()
@@ -96,9 +96,10 @@ class Subscriber:
     def rest(self) -> None:
         """Give everything back to the queue, and take nothing until :meth:`wake`."""
         self._resting.set()
+        self._gives_back.set()
 
     def wake(self) -> None:
-        """Take messages again."""
+        """Take messages again; however soon that is, everything is given back first."""
         self._resting.clear()
 
     def close(self) -> None:
@@ -114,6 +115,7 @@ class Subscriber:
             if self._resting.is_set():
                 self._stop.wait(POLL_SECONDS)
                 continue
+            self._gives_back.clear()
             connection = None
             try:
                 connection = connect(self._url)
@@ -178,7 +180,7 @@ class Subscriber:
     def _serve(self, connection: Any) -> None:
         """Until the worker stops or rests: take in what comes, acknowledge what is done, beat."""
         beats = time.monotonic()
-        while not (self._stop.is_set() or self._resting.is_set()):
+        while not (self._stop.is_set() or self._resting.is_set() or self._gives_back.is_set()):
             self._acknowledge()
             with suppress(TimeoutError):
                 take_in(connection, POLL_SECONDS)

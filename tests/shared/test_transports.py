@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +121,7 @@ def placements(*sequences: int, placement_id: str = "p1") -> list[Message]:
 
 
 def test_what_was_forgotten_is_still_known_when_it_comes_again(region: Region, worker: Worker, counting: Counting) -> None:
+    region.clock.on(date(2020, 1, 6))
     region.publish(*placements(1))
     until(heard(worker, 1), worker)
     region.clock.now += timedelta(days=400)

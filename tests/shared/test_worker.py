@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -212,6 +212,19 @@ def test_an_outage_while_a_malformed_message_is_kept_loses_none_of_its_neighbour
     assert (count(worker, InboxRow), count(worker, OutboxRow), count(worker, QuarantineRow)) == (2, 2, 1)
 
 
+def test_embedded_a_batch_is_held_however_long_an_outage_lasts(worker: Worker, counting: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.consumer.HELD_AT_MOST", 0.0)
+    put(worker, *placements(1, 2))
+    counting.outage = AWAY
+    for _ in range(3):
+        with pytest.raises(OperationalError):
+            worker.step()
+    counting.outage = None
+    settle(worker)
+    assert counting.heard[-2:] == [("p1", 1), ("p1", 2)]
+    assert (count(worker, InboxRow), count(worker, QuarantineRow)) == (2, 0)
+
+
 @pytest.mark.parametrize("error", [AWAY, InterfaceError("SELECT 1", {}, Exception("away"))], ids=["operational", "interface"])
 def test_an_outage_while_a_poison_message_is_kept_quarantines_it_later(
     worker: Worker, counting: Counting, error: Exception, monkeypatch: pytest.MonkeyPatch
@@ -272,23 +285,25 @@ def test_after_a_restart_what_was_in_flight_is_delivered_once(tmp_path: Path, cl
     hears.close()
 
 
-def test_a_restart_publishes_the_retention_period_and_forgets_what_is_older(tmp_path: Path, clock: Clock) -> None:
+def test_embedded_nothing_is_forgotten_because_a_queue_in_memory_keeps_nothing(tmp_path: Path, clock: Clock) -> None:
     upstream = a_worker(Service("deadlines"), tmp_path, clock)
-    for sequence in (1, 2):
+    for year in (2020, 2022, 2024):
+        clock.on(date(year, 1, 6))
         with transaction(upstream.engine) as session:
-            add(session, [message.envelope() for message in placements(sequence)], clock())
-        clock.now += timedelta(days=upstream.config.retention_days + 1)
-    upstream.relay.step()
+            add(session, [message.envelope() for message in placements(year)], clock())
+    settle(upstream)
     upstream.close()
     forget_embedded_queues()
     again = a_worker(Service("deadlines"), tmp_path, clock)
-    assert again.recover() == 1
-    assert count(again, OutboxRow) == 1
+    settle(again)
+    assert again.recover() == 3
     again.close()
 
 
-def test_a_worker_looks_once_an_hour_for_what_it_may_forget(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    worker = a_worker(Service("deadlines"), tmp_path, clock)
+def test_with_a_broker_a_worker_looks_once_an_hour_for_what_it_may_forget(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(Service("deadlines"), Config(data=tmp_path, bus_url="amqp://nobody@127.0.0.1:1/", retention_days=30), clock)
     looks: list[int] = []
 
     def forget(days: int) -> int:
@@ -297,10 +312,10 @@ def test_a_worker_looks_once_an_hour_for_what_it_may_forget(tmp_path: Path, cloc
 
     monkeypatch.setattr(worker.relay, "forget", forget)
     for _ in range(5):
-        worker.step()
-    assert looks == [worker.config.retention_days] * 2, "it goes on until nothing is left, and then it rests"
+        worker.parts["forget"](0.0)
+    assert looks == [30, 30], "it goes on until nothing is left, and then it rests"
     monkeypatch.setattr(time, "monotonic", lambda: worker._forgets_at)
-    worker.step()
+    worker.parts["forget"](0.0)
     assert len(looks) == 3
     worker.close()
 

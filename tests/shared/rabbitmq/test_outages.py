@@ -52,6 +52,87 @@ def test_an_outage_of_the_database_that_lasts_gives_everything_back_to_the_queue
     assert (counting.heard[-2:], count(worker, QuarantineRow)) == ([("p1", 1), ("p1", 2)], 0)
 
 
+AWAY = OperationalError("SELECT 1", {}, Exception("the database is away"))
+
+
+def test_a_database_that_takes_nothing_is_tried_out_before_anything_is_fetched_again(
+    declared: str, channel: BlockingChannel, worker: Worker, counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.consumer.HELD_AT_MOST", 0.0)
+    publish(declared, [message.envelope() for message in placements(1, 2)])
+    worker.listen()
+    counting.outage = AWAY
+    with pytest.raises(OperationalError):
+        until(lambda: False, worker)
+    with monkeypatch.context() as read_only:
+        read_only.setattr("shared.outbox.try_out", refuse)
+        for _ in range(topology.DELIVERY_LIMIT + 10):
+            with pytest.raises(OperationalError):
+                worker.step()
+    until(lambda: waiting(channel, topology.queue_of(NAME)) == 2)
+    counting.outage = None
+    until(lambda: count(worker, InboxRow) == 2, worker)
+    assert (count(worker, QuarantineRow), worker._next_rest) == (0, 0.0)
+
+
+def refuse(*_: object) -> None:
+    raise AWAY
+
+
+def test_each_rest_is_longer_than_the_one_before_because_the_broker_counts_them(
+    declared: str, worker: Worker, counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.consumer.HELD_AT_MOST", 0.0)
+    publish(declared, [message.envelope() for message in placements(1)])
+    worker.listen()
+    counting.outage = AWAY
+    rests: list[float] = []
+    while len(rests) < 8:
+        with pytest.raises(OperationalError):
+            until(lambda: False, worker)
+        rests.append(max(0.0, worker._rests_until - time.monotonic()))
+        if rests[-1]:
+            with pytest.raises(Unreachable, match="tried anew in"):
+                worker.step()
+        worker._rests_until = 0.0
+    assert [round(rest / 600) for rest in rests] == [0, 1, 2, 4, 8, 16, 32, 36], "ten minutes, twice as long each time, six hours at most"
+    counting.outage = None
+    until(lambda: count(worker, InboxRow) == 1, worker)
+    assert count(worker, QuarantineRow) == 0
+
+
+def test_what_is_given_back_comes_again_however_soon_the_rest_ends(declared: str) -> None:
+    publish(declared, [message.envelope() for message in placements(1)])
+    subscriber = consuming.Subscriber(declared, NAME, TYPES, 10)
+    [first] = subscriber.take(1, PATIENCE)
+    subscriber.rest()
+    subscriber.wake()
+    [again] = subscriber.take(1, PATIENCE)
+    assert (again.body, again.deliveries) == (first.body, first.deliveries + 1)
+    subscriber.close()
+
+
+def test_a_rest_that_another_thread_ends_at_once_is_over(worker: Worker) -> None:
+    class Bus:
+        """A bus on which another thread ends the rest, if it may, just before it begins."""
+
+        awake = True
+
+        def rest(self) -> None:
+            if worker._resting:
+                worker._end_rest(self)  # type: ignore[arg-type]
+            self.awake = False
+
+        def wake(self) -> None:
+            self.awake = True
+
+    bus = Bus()
+    worker._rest(bus)  # type: ignore[arg-type]
+    assert worker._resting
+    worker._end_rest(bus)  # type: ignore[arg-type]
+    assert (bus.awake, worker._resting) == (True, False)
+
+
 def test_a_handler_that_takes_longer_than_any_heartbeat_loses_nothing(
     declared: str, worker: Worker, counting: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
