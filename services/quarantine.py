@@ -23,11 +23,11 @@ from sqlalchemy.orm import Session
 
 from shared import inbox
 from shared.config import read_config
-from shared.consumer import LONGEST_REASON
+from shared.consumer import LONGEST_REASON, falsely_said
 from shared.database import is_outage, missing_migrations, open_database, transaction
 from shared.errors import MalformedEvent, MissingMigration, Refused, UnknownResource, Unreachable
-from shared.inbox import QuarantineAudit, QuarantineRow, storable
-from shared.wire import Message, parse_json, read_message
+from shared.inbox import QuarantineAudit, QuarantineRow, hold_messages, storable
+from shared.wire import CONTENT_TYPE, Message, parse_json, read_delivery
 from shared.worker import Service, clock_of
 
 Data = dict[str, Any]
@@ -180,8 +180,9 @@ def retried_all(service: str, reason: str, progress: Callable[[Sequence[str]], I
 
 
 def _retry(engine: Engine, name: str, fingerprints: Iterable[str]) -> Retried:
-    service: Service = import_module(f"services.{name}.app").SERVICE
-    clock = clock_of(read_config())
+    config = read_config()
+    service: Service = import_module(f"services.{name}.app").SERVICE.by(config)
+    clock = clock_of(config)
     handled, gone, problems = 0, 0, dict[str, str]()
     for fingerprint in fingerprints:
         problem = _retry_one(engine, service, fingerprint, clock())
@@ -218,12 +219,13 @@ def _retry_one(engine: Engine, service: Service, fingerprint: str, now: datetime
 def _read(service: Service, body: bytes) -> tuple[Message | None, str]:
     """The message; or why it is none for this service."""
     try:
-        message = read_message(body)
+        message = read_delivery(body, CONTENT_TYPE)  # whoever retries it vouches for what it was said to be
     except MalformedEvent as error:
         return None, str(error)
-    if type(message.data) in service.consumers:
-        return message, ""
-    return None, f"{service.name} does not hear {message.data.type}; discard it."
+    if type(message.data) not in service.consumers:
+        return None, f"{service.name} does not hear {message.data.type}; discard it."
+    false = falsely_said(message)
+    return (None, false) if false else (message, "")
 
 
 def _attempt(session: Session, service: Service, message: Message, now: datetime) -> str:
@@ -246,6 +248,7 @@ def discarded(service: str, fingerprint: str) -> None:
     now = clock_of(read_config())()
     with opened(service) as engine, told_transaction(engine) as session:
         whole = _whole(session, service, fingerprint)
+        hold_messages(session, [whole])  # a worker that is about to keep it again waits, and then finds it discarded
         row = session.get(QuarantineRow, whole, with_for_update=True)
         if row is None:
             raise UnknownResource(GONE)

@@ -60,13 +60,15 @@ class Report:
     """What was found.
 
     :param counts: by (who said it, who hears it, type). :param gaps: the first that are missing. :param missing: how many there are,
-        each for every service that has not heard it. :param proved: how many messages everybody has heard who should.
+        each for every service that has not heard it. :param proved: how many messages everybody has heard who should. :param kept: how
+        many of the others somebody has in quarantine, or has discarded.
     """
 
     counts: dict[tuple[str, str, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     gaps: list[dict[str, str]] = field(default_factory=list)
     missing: int = 0
     proved: int = 0
+    kept: int = 0
     pending: int = 0
     resent: int = 0
 
@@ -187,7 +189,7 @@ def _compared(report: Report, said_by: str, said: Sequence[Said], sides: Iterabl
 
     :param counts_once: whether these messages are not compared elsewhere as well.
     """
-    heard_by_somebody, lacking = set[str](), set[str]()
+    concerning, kept, lacking = set[str](), set[str](), set[str]()
     for side in sides:
         concerned = [message for message in said if message.type in side.hears]
         if not concerned:
@@ -196,7 +198,9 @@ def _compared(report: Report, said_by: str, said: Sequence[Said], sides: Iterabl
         for message in concerned:
             state = _state(message, heard, side.quarantined)
             report.counts[said_by, side.name, message.type].update(("said", state))
-            heard_by_somebody.add(message.key)
+            concerning.add(message.key)
+            if state == "quarantined":
+                kept.add(message.key)
             if state in ("on_its_way", "missing"):
                 lacking.add(message.key)
             if state == "missing":
@@ -204,7 +208,8 @@ def _compared(report: Report, said_by: str, said: Sequence[Said], sides: Iterabl
                 if len(report.gaps) < SHOWN:
                     report.gaps.append({"key": message.key, "type": message.type, "said_by": said_by, "not_heard_by": side.name})
     if counts_once:
-        report.proved += len(heard_by_somebody - lacking)
+        report.proved += len(concerning - kept - lacking)
+        report.kept += len(kept - lacking)
         report.pending += sum(message.pending for message in said if message.key in lacking)
     return [message.key for message in said if message.key in lacking and not message.pending]
 
@@ -238,17 +243,23 @@ def _compared_outside(report: Report, side: Side, heard: Sequence[Said], sides: 
 
 def _resent(side: Side, keys: Sequence[str]) -> int:
     with told_transaction(side.engine) as session:
-        resend(session, keys, _now(session))
-    return len(keys)
+        return resend(session, keys, _now(session))
 
 
-def resend(session: Session, keys: Sequence[str], now: datetime) -> None:
-    """Put these messages of the outbox back as a batch of their own, in this order, for any relay to publish."""
+def resend(session: Session, keys: Sequence[str], now: datetime) -> int:
+    """Put these messages of the outbox back as a batch of their own, in this order, for any relay to publish.
+
+    Returns how many: what a worker has forgotten meanwhile, because it is older than the retention period, is not there any more.
+    """
+    there = set(session.scalars(select(OutboxRow.key).where(OutboxRow.key.in_(keys)).with_for_update()))
+    if not there:
+        return 0
     batch = OutboxBatch(said_at=now)
     session.add(batch)
     session.flush()
     moved = update(OutboxRow).where(OutboxRow.key == bindparam("which")).values(batch=batch.batch, number=bindparam("place"))
-    session.connection().execute(moved, [{"which": key, "place": place} for place, key in enumerate(keys)])
+    session.connection().execute(moved, [{"which": key, "place": place} for place, key in enumerate(keys) if key in there])
+    return len(there)
 
 
 # ---- the answer ----------------------------------------------------------------------------------------------------
@@ -260,8 +271,8 @@ def _as_data(report: Report, alone: Sequence[str]) -> dict[str, Any]:
         {"said_by": said_by, "heard_by": hears, "type": type_, **{column: counts[column] for column in COLUMNS}}
         for (said_by, hears, type_), counts in sorted(report.counts.items())
     ]
-    found = {"missing": report.missing, "proved": report.proved, "on_its_way": report.pending, "resent": report.resent}
-    return {"counts": rows, "gaps": report.gaps, **found, "not_compared": list(alone)}
+    found = {"missing": report.missing, "proved": report.proved, "on_its_way": report.pending, "quarantined": report.kept}
+    return {"counts": rows, "gaps": report.gaps, **found, "resent": report.resent, "not_compared": list(alone)}
 
 
 def report_lines(found: dict[str, Any]) -> Iterable[str]:
@@ -273,7 +284,8 @@ def report_lines(found: dict[str, Any]) -> Iterable[str]:
 
 
 def _proof_lines(found: dict[str, Any]) -> Iterable[str]:
-    yield f"0 missing: proved for {found['proved']:,} messages; {found['on_its_way']:,} on their way."
+    others = f"{found['on_its_way']:,} on their way, {found['quarantined']:,} in a quarantine or discarded"
+    yield f"0 missing: proved for {found['proved']:,} messages; {others}."
     alone = ", ".join(found["not_compared"])
     yield f"Not compared: what others published on the bus themselves of {alone}: one service alone hears these."
 

@@ -109,8 +109,8 @@ class Consumer:
             return Unusable(taken.body, f"it cannot be read: {error!r}")
         if type(message.data) not in self._service.consumers:
             return None
-        if not message.data.from_outside and message.source not in (sources := [source_of(name) for name in message.data.said_by]):
-            return Unusable(taken.body, f"{message.data.type} is said by {', '.join(sources)} alone, not by {message.source}.")
+        if false := falsely_said(message):
+            return Unusable(taken.body, false)
         return message
 
     def take_in(self, batch: "Sequence[Message | Unusable | None]", now: datetime) -> None:
@@ -121,8 +121,8 @@ class Consumer:
             self._service.hold(session, messages)
             fresh = inbox.take_in(session, messages, now)
             said = self._service.handle(session, fresh, now, self._relay)
-            for each in unusable:
-                inbox.quarantine(session, each.body, each.reason[:LONGEST_REASON], now)
+            if unusable:
+                inbox.quarantine(session, [(each.body, each.reason[:LONGEST_REASON]) for each in unusable], now)
             crashpoint("consumer.handled.uncommitted")
         self._relay.hand_over(said)
         for each in unusable:  # what the message says, and what a handler says of it, is not for logs
@@ -131,6 +131,14 @@ class Consumer:
         became = {"handled": len(fresh), "known-or-stale": len(messages) - len(fresh), "quarantined": len(unusable), "skipped": skipped}
         for result, count in became.items():
             heard.labels(self._service.name, result).inc(count)
+
+
+def falsely_said(message: Message) -> str:
+    """Why a message is not what it says that it is: another service says such events. Nothing, if all is well."""
+    sources = [source_of(name) for name in message.data.said_by]
+    if message.data.from_outside or message.source in sources:
+        return ""
+    return f"{message.data.type} is said by {', '.join(sources)} alone, not by {message.source}."
 
 
 class Unusable(NamedTuple):

@@ -9,14 +9,14 @@ The rows of this file are written in the transaction that holds the effects of a
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import BigInteger, Integer, LargeBinary, Text, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from shared.database import Base, UtcDateTime, among
+from shared.database import Base, UtcDateTime, among, hold
 from shared.wire import Message
 from shared.writing import add_new, new, write
 
@@ -123,13 +123,24 @@ def fingerprint_of(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def quarantine(session: Session, body: bytes, reason: str, now: datetime) -> None:
-    """Keep a message that could not be handled; the same one again is counted. What somebody has discarded stays away."""
-    fingerprint = fingerprint_of(body)
-    let_go = select(QuarantineAudit.id).where(QuarantineAudit.fingerprint == fingerprint, QuarantineAudit.action == "discarded")
-    if session.scalar(let_go.limit(1)) is not None:
-        return
+def quarantine(session: Session, kept: Iterable[tuple[bytes, str]], now: datetime) -> None:
+    """Keep messages that could not be handled, each with the reason; the same one again is counted.
+
+    What somebody has discarded stays away, even if that is being done at this moment.
+    """
+    messages = [(fingerprint_of(body), body, storable(reason)) for body, reason in kept]
+    hold_messages(session, {fingerprint for fingerprint, _, _ in messages})
+    gone = QuarantineAudit.fingerprint.in_({fingerprint for fingerprint, _, _ in messages}), QuarantineAudit.action == "discarded"
+    discarded = set(session.scalars(select(QuarantineAudit.fingerprint).where(*gone)))
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    kept = insert(QuarantineRow).values(fingerprint=fingerprint, body=body, reason=storable(reason), first_at=now, last_at=now, times=1)
-    again = {"reason": storable(reason), "last_at": now, "times": QuarantineRow.times + 1}
-    session.execute(kept.on_conflict_do_update(index_elements=[QuarantineRow.fingerprint], set_=again))
+    for fingerprint, body, reason in messages:
+        if fingerprint in discarded:
+            continue
+        row = insert(QuarantineRow).values(fingerprint=fingerprint, body=body, reason=reason, first_at=now, last_at=now, times=1)
+        again = {"reason": reason, "last_at": now, "times": QuarantineRow.times + 1}
+        session.execute(row.on_conflict_do_update(index_elements=[QuarantineRow.fingerprint], set_=again))
+
+
+def hold_messages(session: Session, fingerprints: Iterable[str]) -> None:
+    """Make others wait that are about to keep or discard the same messages."""
+    hold(session, [f"the message {fingerprint}" for fingerprint in fingerprints])

@@ -90,6 +90,10 @@ class Service:
         """The CloudEvents source of what it says."""
         return source_of(self.name)
 
+    def by(self, config: Config) -> "Service":
+        """The service as these settings have it."""
+        return replace(self, read=self.reads_by(config)) if self.reads_by else self
+
     def hold(self, session: Session, messages: Sequence[Message]) -> None:
         """Make other workers wait that are about to handle something on the same subjects."""
         gate = f"the gate of {self.name}"
@@ -129,8 +133,7 @@ class Worker:
     """One service at work. Its web process uses the same object, and never lets it :meth:`listen`."""
 
     def __init__(self, service: Service, config: Config, clock: Clock) -> None:
-        service = replace(service, read=service.reads_by(config)) if service.reads_by else service
-        self.service, self.config, self.clock = service, config, clock
+        self.service, self.config, self.clock = service.by(config), config, clock
         self.engine: Engine = open_database(config.database_of(service.name))
         self._see_to_migrations()
         self._publisher = open_publisher(config.bus_of(service.name), service.name)

@@ -248,7 +248,7 @@ def test_messages_that_nobody_takes_or_hears_and_dead_letters_each_say_who_is_to
 def test_what_waits_in_the_quarantine_or_too_long_in_the_outbox_is_wrong(bus: str, databases: Database) -> None:
     engine = open_database(databases.url_of(SERVICE))
     with transaction(engine) as session:
-        inbox.quarantine(session, b"{", "no JSON", AT)
+        inbox.quarantine(session, [(b"{", "no JSON")], AT)
         old = OutboxBatch(said_at=AT)
         session.add(old)
     try:

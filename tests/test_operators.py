@@ -20,8 +20,10 @@ from services.responsibility.models import Case
 from shared import inbox
 from shared.asyncapi import document, files
 from shared.database import migrate, open_database, transaction
-from shared.inbox import InboxRow, QuarantineAudit, QuarantineRow, fingerprint_of
+from shared.events import AlertSent
+from shared.inbox import InboxRow, QuarantineAudit, QuarantineRow, fingerprint_of, hold_messages
 from shared.outbox import OutboxBatch, OutboxRow
+from shared.wire import LARGEST_MESSAGE, Message
 from tests.databases import Database
 from tests.helpers import a_concern, a_message, a_placement
 from tests.power import free_port, wait_for
@@ -47,11 +49,17 @@ class Store:
         """Put messages into the quarantine, one after another."""
         with transaction(self.engine) as session:
             for number, body in enumerate(bodies):
-                inbox.quarantine(session, body, reason, AT + timedelta(minutes=number))
+                inbox.quarantine(session, [(body, reason)], AT + timedelta(minutes=number))
 
     def rows(self, mapped: type[Any]) -> list[Any]:
         with transaction(self.engine) as session:
             return list(session.scalars(select(mapped)))
+
+    def somebody_waits(self) -> bool:
+        """Whether somebody waits for a lock, on PostgreSQL."""
+        waits = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+        with self.engine.connect() as connection:
+            return bool(connection.scalar(waits))
 
     @property
     def audit(self) -> list[tuple[str, str, str]]:
@@ -172,6 +180,27 @@ def test_what_is_no_message_or_is_not_heard_here_says_so(store: Store) -> None:
     assert set(store.held) == {RAW, foreign}
 
 
+def test_a_message_too_large_for_a_worker_is_too_large_for_a_retry(store: Store) -> None:
+    store.put(GOOD + b" " * LARGEST_MESSAGE)
+    answer = run("quarantine", "retry", SERVICE, "--all")
+    assert answer.exit_code == 1
+    assert "an event has at most 1,048,576" in answer.stderr
+    assert store.rows(InboxRow) == []
+
+
+def test_what_another_service_alone_says_cannot_be_retried_in_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIPARTITE_DATA", str(tmp_path))
+    engine = open_database(f"sqlite:///{tmp_path}/deadlines.db")
+    migrate(engine, "deadlines")
+    sent = AlertSent(alert_key="k1", kind="placement-notice", regarding="p1", recipient_id="t1", channel="inbox", sent_at=AT)
+    Store(engine).put(Message(id="1", source="urn:evil", time=AT, sequence=1, data=sent).to_json().encode())
+    answer = run("quarantine", "retry", "deadlines", "--all")
+    assert answer.exit_code == 1
+    assert "alert.sent is said by urn:tripartite:notifications alone, not by urn:evil." in flat(answer.stderr)
+    assert Store(engine).rows(InboxRow) == []
+    engine.dispose()
+
+
 def test_all_or_those_of_a_reason_are_retried_those_that_came_first_at_first(store: Store) -> None:
     concerns = [a_message(a_concern({"kind": "conduct"}, concern_id=f"c{number}")).to_json().encode() for number in range(4)]
     store.put(*concerns[:3])
@@ -231,20 +260,29 @@ def test_two_who_retry_at_once_handle_a_message_once(on_postgresql: Store) -> No
 
 def test_a_message_that_somebody_else_deals_with_is_waited_for_and_then_gone(on_postgresql: Store, database: Database) -> None:
     on_postgresql.put(RAW)
-    waits = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
-
-    def somebody_waits() -> bool:
-        with on_postgresql.engine.connect() as connection:
-            return bool(connection.scalar(waits))
-
     with ThreadPoolExecutor(1) as pool:
         with transaction(on_postgresql.engine) as session:
             session.delete(session.get_one(QuarantineRow, fingerprint_of(RAW), with_for_update=True))
             session.flush()
             retry = pool.submit(quarantine.retried, SERVICE, fingerprint_of(RAW))
-            wait_for(somebody_waits, "the retry to wait for the row")
+            wait_for(on_postgresql.somebody_waits, "the retry to wait for the row")
         assert retry.result() == (0, {}, 1)
     assert on_postgresql.audit == []
+
+
+def test_what_is_being_discarded_is_not_kept_again_by_a_worker_that_came_at_the_same_moment(on_postgresql: Store) -> None:
+    on_postgresql.put(RAW)
+    whole = fingerprint_of(RAW)
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(on_postgresql.engine) as session:
+            hold_messages(session, [whole])
+            comes_again = pool.submit(on_postgresql.put, RAW)
+            wait_for(on_postgresql.somebody_waits, "the worker to wait")
+            row = session.get_one(QuarantineRow, whole, with_for_update=True)
+            quarantine._note(session, row, "discarded", AT)
+            session.delete(row)
+        comes_again.result()
+    assert on_postgresql.held == {}
 
 
 def test_nothing_of_it_connects_to_the_broker(on_postgresql: Store, monkeypatch: pytest.MonkeyPatch) -> None:

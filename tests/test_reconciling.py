@@ -186,14 +186,28 @@ def test_what_is_in_the_quarantine_or_was_discarded_is_not_missing(house: Path) 
     workers = workers_on(house)
     taken_in(workers[NAMES.index("deadlines")], a_message(a_concern({"colour": "red"}, concern_id="c2")))
     settle(*workers)
-    [row] = [row for row in data("reconcile")["counts"] if row["type"] == "concern.raised"]
+    found, said = data("reconcile"), sum(rows(house, name, "SELECT count(*) FROM outbox")[0][0] for name in NAMES)
+    [row] = [row for row in found["counts"] if row["type"] == "concern.raised"]
     assert (row["said"], row["heard"], row["quarantined"], row["missing"]) == (2, 1, 1, 0)
+    assert (found["proved"], found["quarantined"]) == (said - 1, 1), "nobody has heard what is in quarantine"
     [message] = data("quarantine", "list", "responsibility")["messages"]
     assert run("quarantine", "discard", "responsibility", message["fingerprint"]).exit_code == 0
     [row] = [row for row in data("reconcile")["counts"] if row["type"] == "concern.raised"]
     assert (row["heard"], row["quarantined"], row["missing"]) == (1, 1, 0)
     for worker in workers:
         worker.close()
+
+
+def test_what_a_worker_has_forgotten_meanwhile_is_not_said_to_be_sent_again(house: Path) -> None:
+    workers = workers_on(house)
+    worker = workers[NAMES.index("deadlines")]
+    [kept] = taken_in(worker, a_message(a_placement(placement_id="kept")))
+    with transaction(worker.engine) as session:
+        assert reconciling.resend(session, ["forgotten", kept], DAY) == 1
+        assert reconciling.resend(session, ["forgotten"], DAY) == 0
+    assert rows(house, "deadlines", "SELECT count(*) FROM outbox_batches WHERE batch NOT IN (SELECT batch FROM outbox)") == [(1,)]
+    for each in workers:
+        each.close()
 
 
 def test_what_came_past_every_outbox_is_held_against_the_other_service_and_cannot_be_sent_again(house: Path) -> None:

@@ -189,7 +189,7 @@ def test_what_cannot_be_handled_is_kept_raw_with_its_reason_and_counted(engine: 
     for times in range(3):
         clock.now = first + timedelta(hours=times)
         with transaction(engine) as session:
-            inbox.quarantine(session, body, f"reason {times}", clock())
+            inbox.quarantine(session, [(body, f"reason {times}")], clock())
     with transaction(engine) as session:
         [row] = session.scalars(select(QuarantineRow))
     assert (row.body, row.reason, row.times) == (body, "reason 2", 3)
@@ -198,7 +198,6 @@ def test_what_cannot_be_handled_is_kept_raw_with_its_reason_and_counted(engine: 
 
 def test_different_bytes_are_kept_apart(engine: Engine, clock: Clock) -> None:
     with transaction(engine) as session:
-        inbox.quarantine(session, b"one", "", clock())
-        inbox.quarantine(session, b"two", "", clock())
+        inbox.quarantine(session, [(b"one", ""), (b"two", "")], clock())
     with transaction(engine) as session:
         assert {row.body for row in session.scalars(select(QuarantineRow))} == {b"one", b"two"}
