@@ -133,7 +133,8 @@ class Worker:
     """One service at work. Its web process uses the same object, and never lets it :meth:`listen`."""
 
     def __init__(self, service: Service, config: Config, clock: Clock) -> None:
-        self.service, self.config, self.clock = service.by(config), config, clock
+        service = service.by(config)
+        self.service, self.config, self.clock = service, config, clock
         self.engine: Engine = open_database(config.database_of(service.name))
         self._see_to_migrations()
         self._publisher = open_publisher(config.bus_of(service.name), service.name)
