@@ -5,6 +5,7 @@
     with SmtpServer() as server:            server.url, server.settings  -> TRIPARTITE_… for a process that sends through it
         server.refusals["a@example.net"] = "550 5.1.1 No such user"      (any 4xx or 5xx answer to RCPT)
         server.drops = "before-data" | "after-data"                      the connection is lost there: not taken, taken
+        server.hangs_up_on.add("a@example.net")                          the connection is lost when this recipient is named
         server.mails                        [Mail(reference, to, message)], in the order in which they were taken
     with NotifyApi() as api:                api.url, api.key, api.settings
         api.fail("429", times=3)            one of NotifyApi.MODES, for so many posts (all, if not said)
@@ -68,6 +69,7 @@ class SmtpServer:
         self.refusals: dict[str, str] = {}
         self.answer = "250 OK"
         self.drops = ""
+        self.hangs_up_on: set[str] = set()
         self._user, self._password = user, password
         context = None
         if certificate is not None:
@@ -103,15 +105,18 @@ class SmtpServer:
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:  # noqa: N802
         """Called by aiosmtpd."""
         if address in self.refusals:
+            if address in self.hangs_up_on:
+                server.transport.write(f"{self.refusals[address]}\r\n".encode())
+                server.transport.close()
             return self.refusals[address]
-        if self.drops == "before-data":
+        if self.drops == "before-data" or address in self.hangs_up_on:
             server.transport.abort()
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
         """Called by aiosmtpd when the end of the data was seen."""
-        if self.answer.startswith("250"):
+        if self.answer.startswith("2"):
             message = message_from_bytes(envelope.content, policy=default)
             self.mails.append(Mail(str(message["X-Tripartite-Alert"]), envelope.rcpt_tos[0], message))
             self.secure.append(session.ssl is not None)

@@ -35,6 +35,12 @@ def tried_anew(alert: Alert) -> None:
     alert.begun_at = alert.tried_at = alert.not_before = None
 
 
+def readdressed(alert: Alert, recipient: Recipient | None) -> None:
+    """Let an alert go where its contact is reached now: while it was in hand or in doubt, nobody changed its address."""
+    if recipient is not None and (address := address_of(recipient, alert.channel)):
+        alert.address = address
+
+
 def came_back(alert: Alert, recipient: Recipient) -> bool:
     """Whether an alert did not arrive at this contact's old address, and was not sent again or replaced yet."""
     new_address = bool(recipient.email) and alert.channel == "email" and recipient.email != alert.address

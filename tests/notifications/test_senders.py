@@ -241,9 +241,9 @@ def test_a_half_written_file_is_not_a_message(waiting: Worker) -> None:
 
 def test_an_expired_claim_is_in_doubt_and_never_simply_pending(waiting: Worker) -> None:
     claimed(waiting, lease_is_over=False)
-    assert delivery.doubt(waiting) == [], "the lease has not run out"
+    assert delivery.doubt(waiting, []) == [], "the lease has not run out"
     let_leases_run_out(waiting)
-    assert {alert.status for alert in delivery.doubt(waiting)} == {"unknown"}
+    assert {alert.status for alert in delivery.doubt(waiting, [])} == {"unknown"}
     assert claim(waiting, "another-token") == [], "what is in doubt is not claimed"
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from datetime import datetime
 
 import structlog
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, false, func, select, update
 from sqlalchemy.orm import Session
 
 from services.notifications import senders
@@ -27,13 +27,14 @@ from services.notifications.digests import with_members
 from services.notifications.escalation import watched
 from services.notifications.gathering import awake
 from services.notifications.letters import word
-from services.notifications.models import Alert
+from services.notifications.mending import readdressed
+from services.notifications.models import Alert, Recipient
 from services.notifications.senders import pace
 from services.notifications.senders.leaving import kept_because
 from services.notifications.senders.outcomes import SENT, Outcome
 from services.notifications.senders.states import close, put_in_doubt, said_of, settle, to_be_asked, untouched
 from shared.crashpoints import crashpoint
-from shared.database import from_now, transaction
+from shared.database import among, from_now, transaction
 from shared.errors import ChannelAway
 from shared.worker import Say, Worker
 
@@ -99,7 +100,9 @@ def claim(worker: Worker, channel: str, sender: "senders.Sender | None", token: 
         oldest = oldest.limit(_at_most(session, worker, channel, sender))
         rows = list(session.scalars(oldest.with_for_update(skip_locked=True)))
         rows = awake(session, rows, now) if worker.config.pace != "immediate" else rows
+        contacts = {each.recipient_id: each for each in session.scalars(select(Recipient).where(_whom(rows)))}
         for alert in rows:
+            readdressed(alert, contacts.get(alert.recipient_id))
             _look_through(session, alert)
             if alert.status == "pending":
                 with_link(alert, worker.config)
@@ -114,6 +117,10 @@ def claim(worker: Worker, channel: str, sender: "senders.Sender | None", token: 
         aside = with_members(session, [alert for alert in rows if alert.status in ("failed", "kept")])
         worker.say(session, [Say(failed(alert)) for alert in aside if alert.status == "failed"], now)
     return leaving, len(rows) - len(leaving)
+
+
+def _whom(alerts: Iterable[Alert]) -> ColumnElement[bool]:
+    return among(Recipient.recipient_id, {alert.recipient_id for alert in alerts})
 
 
 def _at_most(session: Session, worker: Worker, channel: str, sender: "senders.Sender | None") -> int:
@@ -151,6 +158,7 @@ def send(worker: Worker, sender: "senders.Sender", token: str, alerts: Sequence[
     """Send claimed alerts and mark them; those that the sender did not come to are given back, and have not left."""
     begun: list[str] = []
     outcomes: dict[str, Outcome] = {}
+    marked: set[str] = set()
     failure: Exception | None = None
     try:
         feed = iter(alerts) if sender.at_once else _begin_each(worker, token, alerts, now, begun.append)
@@ -159,12 +167,13 @@ def send(worker: Worker, sender: "senders.Sender", token: str, alerts: Sequence[
             if not sender.at_once:
                 crashpoint("alert.sent.unmarked")
                 mark(worker, sender, token, {key: outcome}, now)
+                marked.add(key)
             crashpoint("alert.sent.one")
     except Exception as error:
         failure = error
-    if sender.at_once:
+    if unmarked := {key: outcome for key, outcome in outcomes.items() if key not in marked}:
         crashpoint("alert.sent.unmarked")
-        mark(worker, sender, token, outcomes, now)
+        mark(worker, sender, token, unmarked, now)  # if this fails as well, nothing is given back: the lease runs out, and it is looked up
     in_hand = {alert.alert_key for alert in alerts} if sender.at_once else set(begun)
     away = failure if isinstance(failure, ChannelAway) else None
     give_back(worker, sender, token, in_hand - outcomes.keys() if failure and not away else set(), str(failure), now)
@@ -194,10 +203,12 @@ def begin(worker: Worker, token: str, alert_key: str, now: datetime) -> bool:
 def mark(worker: Worker, sender: "senders.Sender", token: str, outcomes: Mapping[str, Outcome], now: datetime) -> None:
     """Mark what became of alerts that this token claimed, and say it.
 
-    That an alert has left counts also when the lease was lost meanwhile, and the alert waits or is in doubt: it must not leave again.
+    That an alert has left counts also when the lease was lost meanwhile, and the alert waits, is in doubt, or was claimed by another who
+    has not begun it: it must not leave again.
     """
     left = [key for key, outcome in outcomes.items() if outcome == SENT]
-    late = Alert.alert_key.in_(left) & Alert.status.in_(("pending", "unknown", "needs-review"))
+    waits = Alert.status.in_(("pending", "unknown", "needs-review")) | ((Alert.status == "claimed") & Alert.begun_at.is_(None))
+    late = Alert.alert_key.in_(left) & waits
     mine = Alert.alert_key.in_([*outcomes]) & (Alert.token == token)
     with transaction(worker.engine) as session:
         rows = list(session.scalars(select(Alert).where(mine | late).with_for_update()))
@@ -234,14 +245,15 @@ def _keep_pace(worker: Worker, channel: str, away: ChannelAway | None, taken: bo
 def settle_claims(worker: Worker, now: datetime, *, at_start: bool = False) -> int:
     """Look up every alert that is in doubt: there -> sent; provably not -> pending; not to be known -> needs-review.
 
-    :param at_start: at an embedded start every claim is in doubt at once: the process that made it is dead.
+    :param at_start: at an embedded start claims that were not begun are free at once: the process that made them is dead. What was begun
+        may be on its way to a provider that knows of it in a moment: it is asked once the lease is over.
     """
-    doubtful = doubt(worker, at_start=at_start)
+    by_channel = senders.senders_of(worker)
+    doubtful = doubt(worker, [channel for channel, sender in by_channel.items() if sender.at_once], at_start=at_start)
     if not doubtful:
         return 0
     found: set[str] = set()
     away: set[str] = set()
-    by_channel = senders.senders_of(worker)
     for channel, sender in by_channel.items():
         asked = {alert.alert_key for alert in doubtful if alert.channel == channel and to_be_asked(alert, sender, now)}
         try:
@@ -268,11 +280,15 @@ def _ask_later(alerts: Iterable[Alert], worker: Worker) -> None:
         alert.leased_until = from_now(worker.config.lease_seconds)
 
 
-def doubt(worker: Worker, *, at_start: bool = False) -> list[Alert]:
-    """Make ``unknown`` of every claim that has run out, committed; returns all alerts that are to be looked up now."""
+def doubt(worker: Worker, at_once: Sequence[str], *, at_start: bool = False) -> list[Alert]:
+    """Make ``unknown`` of every claim that has run out, committed; returns all alerts that are to be looked up now.
+
+    :param at_once: the channels whose senders know at once what they have.
+    """
     over = Alert.leased_until.is_(None) | (Alert.leased_until < from_now(0))
+    dead = Alert.begun_at.is_(None) | Alert.channel.in_(at_once) if at_start else false()
     with transaction(worker.engine) as session:
-        expired = Alert.status == "claimed" if at_start else (Alert.status == "claimed") & (Alert.leased_until < from_now(0))
+        expired = (Alert.status == "claimed") & (dead | (Alert.leased_until < from_now(0)))
         ripe = (Alert.status == "unknown") & over
         doubtful = list(session.scalars(select(Alert).where(expired | ripe).with_for_update(skip_locked=True)))
         for alert in doubtful:

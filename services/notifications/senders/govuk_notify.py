@@ -92,9 +92,8 @@ class NotifySender:
     def _client(self) -> "NotificationsAPIClient":
         from notifications_python_client.notifications import NotificationsAPIClient  # noqa: PLC0415
 
-        client = NotificationsAPIClient(  # type: ignore[no-untyped-call]
-            self.api_key, base_url=self.url, timeout=min(20.0, self.lease_seconds * 0.6)
-        )
+        connect, read = self.lease_seconds / 10, min(20.0, self.lease_seconds * 0.6)  # a host may have an address or two that are dead
+        client = NotificationsAPIClient(self.api_key, base_url=self.url, timeout=(connect, read))  # type: ignore[no-untyped-call]
         client.request_session.max_redirects = 0
         return client
 

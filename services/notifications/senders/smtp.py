@@ -1,15 +1,16 @@
 """E-mail by SMTP (RFC 5321), over TLS, one connection for a batch.
 
 SMTP cannot be asked afterwards what it took, so this sender must know at every line how far it came. A server has a message from the
-moment at which it may have seen the end of its data (RFC 5321 section 4.1.1.4). Until then a lost connection means: not sent. From then
-until its answer is read: in doubt. The answers: 2xx sent; 5xx refused for good, in the server's words; 4xx tried again later.
+moment at which it may have seen the end of its data (RFC 5321 section 4.1.1.4). Until then a lost connection means: not sent, and tried
+again later, so that a message that makes a server hang up holds up no others. From then until its answer is read: in doubt. The answers:
+2xx sent; 5xx refused for good, in the server's words; 4xx tried again later; what is none of these: in doubt.
 """
 
 import re
 import smtplib
 import ssl
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.errors import MessageError
@@ -59,7 +60,10 @@ class SmtpSender:
         """
         with _closing(self._connect()) as server:
             for alert in alerts:
-                yield alert.alert_key, self._send(server, alert, now)
+                outcome, lost = self._send(server, alert, now)
+                yield alert.alert_key, outcome
+                if lost is not None:
+                    raise lost
 
     def find(self, references: Collection[str]) -> set[str]:
         """Nothing: SMTP cannot be asked. It never is, since it remembers nothing."""
@@ -67,23 +71,37 @@ class SmtpSender:
 
     # ---- one message ---------------------------------------------------------------------------------------------
 
-    def _send(self, server: smtplib.SMTP, alert: Alert, now: datetime) -> Outcome:
+    def _send(self, server: smtplib.SMTP, alert: Alert, now: datetime) -> tuple[Outcome, ChannelAway | None]:
+        """What became of an alert, and of the connection (nothing: it goes on)."""
         utf8 = not alert.address.isascii()
         if utf8 and not server.has_extn("smtputf8"):
-            return refused(f"The mail server takes no addresses such as {alert.address}, with letters beyond ASCII.")
+            return refused(f"The mail server takes no addresses such as {alert.address}, with letters beyond ASCII."), None
         try:
             message = letter(alert, self.mail_from, now)
         except (ValueError, IndexError, MessageError) as error:
-            return refused(f"No e-mail can be made of it ({error}); is {alert.address} an address?")
+            return refused(f"No e-mail can be made of it ({error}); is {alert.address} an address?"), None
+        self._begin(server, utf8)
         try:
-            return self._envelope(server, alert, utf8) or self._data(server, message)
+            return self._recipient(server, alert.address) or self._data(server, message), None
         except (smtplib.SMTPServerDisconnected, OSError) as error:
-            raise ChannelAway(f"The connection to the mail server was lost before it had the message ({_kind(error)}).", 5) from error
+            lost = f"The connection to the mail server was lost before it had the message ({_kind(error)})."
+            return later(lost), ChannelAway(lost, 5)
 
-    def _envelope(self, server: smtplib.SMTP, alert: Alert, utf8: bool) -> Outcome | None:
-        """MAIL and RCPT; what became of the alert, if it ends here."""
-        self._expect(server.mail(parseaddr(self.mail_from)[1], ["SMTPUTF8", "BODY=8BITMIME"] if utf8 else []), "the sender")
-        code, words = server.rcpt(alert.address)
+    def _begin(self, server: smtplib.SMTP, utf8: bool) -> None:
+        """MAIL: what is wrong here is wrong for every alert."""
+        try:
+            code, words = server.mail(parseaddr(self.mail_from)[1], ["SMTPUTF8", "BODY=8BITMIME"] if utf8 else [])
+        except (smtplib.SMTPServerDisconnected, OSError) as error:
+            raise ChannelAway(f"The connection to the mail server was lost ({_kind(error)}).", 5) from error
+        if code == CLOSING:
+            raise ChannelAway(f"The mail server is closing ({_said(code, words)}).")
+        if code != 250:
+            said = _said(code, words)
+            raise ChannelAway(f"The mail server does not take the sender ({said}); see TRIPARTITE_SMTP_URL and _EMAIL_FROM.", 60)
+
+    def _recipient(self, server: smtplib.SMTP, address: str) -> Outcome | None:
+        """RCPT; what became of the alert, if it ends here."""
+        code, words = server.rcpt(address)
         return None if code in (250, 251) else _ended(server, code, words)
 
     def _data(self, server: smtplib.SMTP, message: bytes) -> Outcome:
@@ -99,12 +117,9 @@ class SmtpSender:
             server.close()
             return doubt(f"The connection to the mail server was lost ({_kind(error)}) after the message, before its answer")
         _wait_for(server, self._timeout)
-        return SENT if code == 250 else _answered(code, words)
-
-    def _expect(self, answer: tuple[int, bytes], what: str) -> None:
-        code, words = answer
-        if code != 250:
-            raise ChannelAway(f"The mail server does not take {what} ({_said(code, words)}); see TRIPARTITE_SMTP_URL and _EMAIL_FROM.", 60)
+        if 200 <= code < 300:
+            return SENT
+        return _answered(code, words) if code >= 400 else doubt(f"The mail server answered the message with {_said(code, words)}")
 
     # ---- the connection ------------------------------------------------------------------------------------------
 
@@ -174,19 +189,15 @@ def _wait_for(server: smtplib.SMTP, seconds: float) -> None:
 
 def _ended(server: smtplib.SMTP, code: int, words: bytes) -> Outcome:
     """A message that the server does not want to see the rest of; the next one begins anew."""
-    outcome = _answered(code, words)
-    server.rset()
-    return outcome
+    with suppress(smtplib.SMTPException, OSError):  # it may have hung up, and the next message will see that
+        server.rset()
+    return _answered(code, words)
 
 
 def _answered(code: int, words: bytes) -> Outcome:
-    if code == CLOSING:
-        raise ChannelAway(f"The mail server is closing ({_said(code, words)}).")
-    return (
-        refused(f"The mail server refused it: {_said(code, words)}")
-        if code >= 500
-        else later(f"The mail server put it off: {_said(code, words)}")
-    )
+    if code >= 500:
+        return refused(f"The mail server refused it: {_said(code, words)}")
+    return later(f"The mail server put it off: {_said(code, words)}")
 
 
 def _said(code: int, words: bytes) -> str:
