@@ -8,7 +8,7 @@ Each line of the file (or of standard input, if there is none) is a JSON object:
     confirmed   the broker has it on disk and will not lose it: the only word that lets you forget the message
     unroutable  no queue takes this type; is it spelt as in the contract?
     refused     the broker could not keep it now (a full queue); send it again later
-    unusable    the line was no JSON object, or lacked what a CloudEvent needs (id, source, type, time, data); it was not sent
+    unusable    the line was no JSON object, lacked what a CloudEvent needs (id, source, type, time, data), or is too large; it was not sent
 
 If the connection is lost before the broker answered, or it does not answer in time (a queue that has just recovered may forget to), it may
 or may not have the message. So it is sent again **with the same id**, and whoever hears it twice handles it once. A CloudEvent keeps the
@@ -36,6 +36,7 @@ from pika import exceptions
 from pika.adapters.blocking_connection import BlockingChannel
 
 ANSWER_WITHIN = 10  # seconds
+LARGEST = 1024 * 1024  # bytes of an event; whoever hears a larger one puts it into quarantine
 LOCAL = "amqp://guest:guest@127.0.0.1:5672/%2F"
 DENIED = (exceptions.ProbableAuthenticationError, exceptions.ProbableAccessDeniedError, exceptions.ChannelClosedByBroker)
 """What waiting does not mend: a wrong password, no such virtual host; no such exchange, or no right to write to it."""
@@ -72,6 +73,7 @@ def read(line: str, type_: str | None, source: str | None) -> Event | None:
         time_of = datetime.fromisoformat(event["time"])
         names = [event["id"], event["source"], event["type"], event.get("correlationid", "none")]
         fits = all(isinstance(name, str) and 0 < len(name.encode()) < 256 for name in names)  # AMQP's limit
+        fits = fits and len(json.dumps(event).encode()) <= LARGEST
         return event if fits and time_of.tzinfo and time_of.timestamp() > 0 and isinstance(event["data"], dict) else None
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
         return None

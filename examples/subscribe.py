@@ -115,7 +115,7 @@ def broker(url: str) -> pika.URLParameters:
 def main() -> int:
     """The command; gives the exit code."""
     options = argparse.ArgumentParser(description="Keep the deadlines of a host's placements.")
-    options.add_argument("host", help="the host's ODS code, such as RXN")
+    options.add_argument("host", type=str.upper, help="the host's ODS code, such as RXN")
     options.add_argument("file", help="SQLite file to keep them in")
     options.add_argument("--url", type=broker, default=os.environ.get("AMQP_URL", LOCAL), help="of the broker; AMQP_URL hides the password")
     options.add_argument("--exchange", default="tripartite.events")

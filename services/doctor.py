@@ -118,7 +118,9 @@ def looked(about: str, subject: Looked, checks: "Checks[Looked]") -> Iterator[Fi
             subject.away = True
             yield Finding(about, what, "wrong", str(error), unreachable=True)
         except Exception as error:
-            yield Finding(about, what, "unknown", f"it could not be looked at ({type(error).__name__}: {error}).")
+            yield Finding(
+                about, what, "wrong", f"it could not be looked at ({type(error).__name__}: {error}); see to that, and look again."
+            )
         else:
             yield Finding(about, what, *verdict)
 
@@ -281,7 +283,7 @@ def is_migrated(database: DatabaseOf) -> Verdict:
     lacks = missing_migrations(database.engine, database.service)
     database.migrated = not lacks
     if lacks:
-        return wrong(f"{lacks.rstrip('.')}; run `tripartite migrate {database.service}`.")
+        return wrong(lacks)
     return ok("it is at its newest migration.")
 
 

@@ -35,7 +35,7 @@ CONNECT_SECONDS = 5.0
 HEARTBEAT_SECONDS = 10
 OLDEST = (3, 10)
 """The first RabbitMQ whose quorum queues hand on dead letters at least once."""
-NOT_FOUND, NOT_ALLOWED, DIFFERENT = 404, 403, 406
+NOT_FOUND, NOT_ALLOWED, DIFFERENT, UNAVAILABLE = 404, 403, 406, 503
 BINDS_ITSELF = "every worker binds its queue when it starts"
 MONITORING = "name a user with the tag monitoring: --management http://USER:PASSWORD@HOST:15672"
 logging.getLogger("pika").setLevel(logging.CRITICAL)  # what it has to say is a finding
@@ -221,6 +221,19 @@ def heartbeat_is_negotiated(broker: BrokerAs) -> Verdict:
     return wrong(f"{seconds} s was agreed: too short, or too long to notice who is gone; write `heartbeat = 60` into rabbitmq.conf.")
 
 
+def nothing_is_blocked(broker: BrokerAs) -> Verdict:
+    """It is short of nothing: while it is, nobody may publish."""
+    try:
+        broker.management.get(broker, "health/checks/alarms")
+    except urllib.error.HTTPError as error:
+        if error.code == UNAVAILABLE:
+            return wrong("it is short of memory or disk, and takes no messages; `rabbitmq-diagnostics alarms` says of which: give it more.")
+        return unknown(f"alarms; {MONITORING} ({error.code} {error.reason}).")
+    except (OSError, ValueError) as error:
+        return unknown(f"alarms; name the management API with --management ({error}).")
+    return ok("no alarm of memory or disk.")
+
+
 def unrouted_is_empty(broker: BrokerAs) -> Verdict:
     """Nobody says what nobody hears."""
     found = depth(broker, UNROUTED)
@@ -243,7 +256,7 @@ def queue_is_worked_on(broker: BrokerAs) -> Verdict:
     if found is None:
         return MISSING
     messages, consumers = found
-    if messages and not consumers:
+    if not consumers:
         return wrong(f"{counted(messages, 'message')} ready and nobody at the queue; start `tripartite work {broker.service}`.")
     return ok(f"{counted(messages, 'message')} ready, {counted(consumers, 'worker')} at the queue.")
 
@@ -340,6 +353,7 @@ BROKER: "Checks[BrokerAs]" = (
     ("queue", partial(queue_is_agreed, queue=UNROUTED, arguments=topology.KEEPS)),
     ("bindings", partial(bound, queue=UNROUTED, exchange=UNROUTED, keys={""})),
     ("unrouted", unrouted_is_empty),
+    ("alarms", nothing_is_blocked),
 )
 QUEUES: "Checks[BrokerAs]" = (
     ("bus", broker_answers),

@@ -50,7 +50,7 @@ def opened(service: str) -> Iterator[Engine]:
         with plainly(engine):
             lacks = missing_migrations(engine, service)
         if lacks:
-            raise MissingMigration(f"{lacks} Run `tripartite migrate {service}` first.")
+            raise MissingMigration(lacks)
         yield engine
     finally:
         engine.dispose()

@@ -302,6 +302,10 @@ _KINDS: dict[type, Callable[[Any], Json]] = {
     shapes.Date: lambda _: {"type": "string", "format": "date"},
     shapes.AwareDateTime: lambda _: {"type": "string", "format": "date-time"},
     shapes.List: lambda field: {"type": "array", "items": shape_of(field.inner)},
-    shapes.Dict: lambda field: {"type": "object", "additionalProperties": shape_of(field.value_field)},
+    shapes.Dict: lambda field: {
+        "type": "object",
+        "propertyNames": shape_of(field.key_field),
+        "additionalProperties": shape_of(field.value_field),
+    },
     shapes.Raw: lambda _: {"type": [_JSON_TYPES[kind] for kind in get_args(Code)]},
 }

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import Boolean, ColumnElement, DateTime, Engine, MetaData, create_engine, event, text
+from sqlalchemy import Boolean, ColumnElement, Connection, DateTime, Engine, MetaData, create_engine, event, text
 from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.ext.compiler import compiles
@@ -29,7 +29,7 @@ from sqlalchemy.orm import DeclarativeBase, MappedAsDataclass, Session
 from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import TypeDecorator
 
-from shared.errors import Unreachable
+from shared.errors import MissingMigration, Unreachable
 
 HOUSE = Path(__file__).parent.parent
 BUSY_SECONDS = 15
@@ -207,7 +207,10 @@ def _lock_key(name: str) -> int:
 
 
 def migrate(engine: Engine, service: str) -> None:
-    """Bring a service's database to its newest migration (``services/<service>/migrations``); of several at once, one does."""
+    """Bring a service's database to its newest migration (``services/<service>/migrations``); of several at once, one does.
+
+    :raises MissingMigration: the code lacks those of a newer release.
+    """
     from alembic import command  # noqa: PLC0415 (nobody else needs it, and it is large)
     from alembic.config import Config  # noqa: PLC0415
 
@@ -217,14 +220,31 @@ def migrate(engine: Engine, service: str) -> None:
     config.set_main_option("path_separator", "os")
     with engine.begin() as connection:
         hold(Session(connection), ["migrations"])
+        if (found := _migration_of(connection)) > _newest_migration(service):
+            raise MissingMigration(_apart(service, found))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
 
 def missing_migrations(engine: Engine, service: str) -> str:
-    """What a database lacks, in a sentence; empty if it is up to date. A migration's file begins with its number."""
-    newest = max(file.name[:4] for file in (HOUSE / "services" / service / "migrations").glob("[0-9]*.py"))
+    """What keeps a database from fitting the code, and what to do, in a sentence; empty if they fit."""
     with engine.connect() as connection:
-        there = sqlalchemy.inspect(connection).has_table("alembic_version")
-        found = connection.scalar(text("SELECT version_num FROM alembic_version")) if there else None
-    return "" if found == newest else f"The database of {service} is at migration {found or 'none'}, the code needs {newest}."
+        return _apart(service, _migration_of(connection))
+
+
+def _apart(service: str, found: str) -> str:
+    newest = _newest_migration(service)
+    if found <= newest:
+        lacks = f"The database of {service} is at migration {found or 'none'}, the code needs {newest}; run `tripartite migrate {service}`."
+        return "" if found == newest else lacks
+    return f"The database of {service} is at migration {found}, and this code knows {newest} at most; use the release that migrated it."
+
+
+def _migration_of(connection: Connection) -> str:
+    there = sqlalchemy.inspect(connection).has_table("alembic_version")
+    return str(connection.scalar(text("SELECT version_num FROM alembic_version")) or "") if there else ""
+
+
+def _newest_migration(service: str) -> str:
+    """A migration's file begins with its number."""
+    return max(file.name[:4] for file in (HOUSE / "services" / service / "migrations").glob("[0-9]*.py"))

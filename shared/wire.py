@@ -242,7 +242,7 @@ def _parsed(raw: str | bytes) -> dict[str, Any]:
 
 def _time(envelope: Mapping[str, Any], problems: dict[str, str]) -> datetime:
     try:
-        time = datetime.fromisoformat(str(envelope.get("time")))
+        time = datetime.fromisoformat(str(envelope.get("time")).upper())  # RFC 3339 has small t and z as well
     except ValueError:
         time = datetime.min
     if time.tzinfo is None or not 1900 <= time.year <= 9000:

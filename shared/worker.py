@@ -158,7 +158,7 @@ class Worker:
             if self.engine.dialect.name == "sqlite":
                 migrate(self.engine, self.service.name)
             elif lacks := missing_migrations(self.engine, self.service.name):
-                raise MissingMigration(f"{lacks} Run `tripartite migrate {self.service.name}` first.")
+                raise MissingMigration(lacks)
         except DBAPIError as error:
             raise Unreachable(
                 f"The database {self.engine.url.render_as_string()} cannot be used ({error.orig}). See that it runs and lets this "

@@ -19,7 +19,7 @@ import pytest
 
 from shared.events import DeadlineMet, DeadlineSet, Event
 from shared.topology import EVENTS, EXCHANGES, KEEPS, UNROUTED
-from shared.wire import read_message
+from shared.wire import LARGEST_MESSAGE, read_message
 from tests.brokers import Broker
 from tests.helpers import HOUSE, a_document, a_placement, cloud_event
 from tests.power import wait_for
@@ -155,9 +155,10 @@ def test_lines_that_are_no_events_are_reported_and_the_others_are_sent(url: str)
         {**good, "time": "2027-05-05T09:00:00"},
         {**good, "data": []},
         {"specversion": "1.0"},
+        {**good, "data": {"placement_id": "p" * LARGEST_MESSAGE}},
     ]
     ran = publish(url, f"\nnot json\n[]\n3\n{lines_of([*spoilt, good])}", "--type", "placement.updated", "--source", "urn:example:tis")
-    assert ran.stdout.splitlines()[:-1] == [f"line {number}: unusable" for number in range(1, 10)]
+    assert ran.stdout.splitlines()[:-1] == [f"line {number}: unusable" for number in range(1, 11)]
     assert (ran.returncode, len(waiting(url, QUEUE))) == (1, 1)
 
 
@@ -220,9 +221,9 @@ def file(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def subscriber(url: str, file: Path) -> Iterator[subprocess.Popen[str]]:
-    """subscribe.py of the host RXN, once it listens; killed at the end if it still runs."""
-    command = [sys.executable, "-u", "examples/subscribe.py", "RXN", str(file), "--url", url]
+def subscriber(url: str, file: Path, host: str = "RXN") -> Iterator[subprocess.Popen[str]]:
+    """subscribe.py of a host, once it listens; killed at the end if it still runs."""
+    command = [sys.executable, "-u", "examples/subscribe.py", host, str(file), "--url", url]
     with subprocess.Popen(command, cwd=HOUSE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout
@@ -262,6 +263,12 @@ def test_a_host_keeps_the_deadlines_of_its_own_placements(url: str, file: Path) 
     wait_for(lambda: depth(url, HOSTS) == 0, "an empty queue")
     found = rows(file, "select deadline, state, due, duty, owner, recipient from deadlines order by deadline")
     assert found == [(f"d{number}", "set", "2027-06-09", "work-schedule", "host", "trainee") for number in (1, 2)]
+
+
+def test_a_host_s_code_may_be_written_small(url: str, file: Path) -> None:
+    with subscriber(url, file, "rxn"):
+        say(url, deadlines(1, 2))
+        wait_for(lambda: len(rows(file)) == 1, "the deadline")
 
 
 def test_what_is_delivered_twice_is_kept_once(url: str, file: Path) -> None:

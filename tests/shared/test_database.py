@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 
 from shared import answers, decisions, inbox, outbox
 from shared.database import Base, migrate, missing_migrations, open_database, transaction
-from shared.errors import Unreachable
+from shared.errors import MissingMigration, Unreachable
 from shared.inbox import InboxRow
 
 SERVICES = ("eligibility", "deadlines", "responsibility", "notifications")
@@ -60,11 +60,21 @@ def test_migrating_again_changes_nothing(name: str, tmp_path: Path) -> None:
 
 def test_missing_migrations_are_said_in_a_sentence(tmp_path: Path) -> None:
     engine = opened(tmp_path, migrated=False)
-    assert missing_migrations(engine, "eligibility") == "The database of eligibility is at migration none, the code needs 0002."
+    found = "The database of eligibility is at migration none, the code needs 0002; run `tripartite migrate eligibility`."
+    assert missing_migrations(engine, "eligibility") == found
     migrate(engine, "eligibility")
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
     assert "is at migration 0000, the code needs 0002" in missing_migrations(engine, "eligibility")
+    engine.dispose()
+
+
+def test_a_database_of_a_newer_release_is_left_as_it_is(tmp_path: Path) -> None:
+    engine = opened(tmp_path)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0099'"))
+    with pytest.raises(MissingMigration, match="is at migration 0099, and this code knows 0002 at most; use the release that migrated it"):
+        migrate(engine, "eligibility")
     engine.dispose()
 
 
