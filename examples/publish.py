@@ -52,7 +52,7 @@ def publish(channel: BlockingChannel, exchange: str, event: Event) -> str:
         type=event["type"],
         app_id=event["source"],
         correlation_id=event.get("correlationid"),
-        timestamp=int(datetime.fromisoformat(event["time"]).timestamp()),
+        timestamp=int(datetime.fromisoformat(event["time"].upper()).timestamp()),
     )
     try:
         channel.basic_publish(exchange, event["type"], json.dumps(event).encode(), properties, mandatory=True)
@@ -70,7 +70,7 @@ def read(line: str, type_: str | None, source: str | None) -> Event | None:
         if "specversion" not in event:
             now = datetime.now(UTC).isoformat()
             event = {"specversion": "1.0", "id": str(uuid.uuid4()), "source": source, "type": type_, "time": now, "data": event}
-        time_of = datetime.fromisoformat(event["time"])
+        time_of = datetime.fromisoformat(event["time"].upper())  # RFC 3339 has small t and z as well
         names = [event["id"], event["source"], event["type"], event.get("correlationid", "none")]
         fits = all(isinstance(name, str) and 0 < len(name.encode()) < 256 for name in names)  # AMQP's limit
         fits = fits and len(json.dumps(event).encode()) <= LARGEST

@@ -9,6 +9,7 @@ Read :meth:`Consumer.step` first, then :meth:`Consumer.take_in`.
 """
 
 import random
+import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -22,7 +23,7 @@ from shared import inbox, outbox
 from shared.bus import Subscriber, Taken
 from shared.crashpoints import crashpoint
 from shared.database import is_outage, transaction
-from shared.errors import MalformedEvent, Refused, UnknownEventType
+from shared.errors import MalformedEvent, Refused, UnknownEventType, Unreachable
 from shared.wire import Message, read_delivery, source_of
 
 if TYPE_CHECKING:
@@ -32,23 +33,26 @@ ALONE_AFTER = 3
 LONGEST_REASON = 2_000
 HELD_AT_MOST = 600.0
 """Seconds that a batch is held through an outage; RabbitMQ closes the channel of a consumer that has not answered for 30 minutes."""
+FIRST_REST, LONGEST_REST = 600.0, 6 * 3600.0
+"""How long nothing is fetched after the database failed again on what was fetched when it seemed to be back."""
 log = structlog.get_logger()
 heard = Counter("tripartite_heard", "Messages taken from the queue, by what became of them", ["service", "result"])
 
 
 class Consumer:
-    """What one service hears, on one database. ``relay`` is handed what is said of it."""
+    """What one service hears, on one database. ``relay`` is handed what is said of it; ``rest`` is that of all its worker's consumers."""
 
-    def __init__(self, service: "Service", engine: Engine, relay: outbox.Relay) -> None:
-        self._service, self._engine, self._relay = service, engine, relay
+    def __init__(self, service: "Service", engine: Engine, relay: outbox.Relay, rest: "Rest") -> None:
+        self._service, self._engine, self._relay, self._rest = service, engine, relay, rest
         self._held: list[Taken] = []
         self._held_since = 0.0
+        self._rests = 0
         self._one_by_one = False
 
     def step(self, subscriber: Subscriber, limit: int, wait: float, clock: Callable[[], datetime]) -> int:
         """Take a batch and have done with it; returns how many messages it had. Waits up to ``wait`` seconds for the first."""
         if not self._held:
-            self._held, self._held_since = subscriber.take(limit, wait), time.monotonic()
+            self._held, self._held_since, self._rests = subscriber.take(limit, wait), time.monotonic(), self._rest.count
             self._one_by_one = any(taken.dead or taken.deliveries >= ALONE_AFTER for taken in self._held)
             if self._one_by_one:
                 random.shuffle(self._held)
@@ -68,8 +72,9 @@ class Consumer:
         """Whether it has held its batch for so long that the broker would soon take it for dead."""
         return bool(self._held) and time.monotonic() - self._held_since > HELD_AT_MOST
 
-    def let_go(self) -> None:
-        """Forget the batch: it was given back to the queue."""
+    def give_back(self, subscriber: Subscriber) -> None:
+        """Give the batch back to the queue, with everything else that was fetched."""
+        self._rest.begin(subscriber, self._rests)
         self._held = []
 
     def _together(self, batch: Sequence[Taken], now: datetime) -> bool:
@@ -131,6 +136,51 @@ class Consumer:
         became = {"handled": len(fresh), "known-or-stale": len(messages) - len(fresh), "quarantined": len(unusable), "skipped": skipped}
         for result, count in became.items():
             heard.labels(self._service.name, result).inc(count)
+
+
+class Rest:
+    """While the database takes nothing for long, everything that was fetched is given back to the queue, and nothing is fetched.
+
+    The broker counts a delivery each time (DELIVERY_LIMIT), so each rest in a row is twice as long as the one before. ``count`` is how many
+    there were.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._until: float | None = None
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def begin(self, subscriber: Subscriber, seen: int) -> None:
+        """Give everything back. Nothing needs to be done if another rest has begun since ``count`` was ``seen``: it gave back as much."""
+        with self._lock:
+            if self.count != seen:
+                return
+            self.count += 1
+            subscriber.rest()
+            self._until = time.monotonic() + self._next
+            self._next = min(max(FIRST_REST, 2 * self._next), LONGEST_REST)
+
+    def end(self, subscriber: Subscriber, try_out: Callable[[], None]) -> None:
+        """Let messages be fetched again, if there is a rest.
+
+        :param try_out: raises while the database takes nothing.
+        :raises Unreachable: it is too early.
+        """
+        until = self._until
+        if until is None:
+            return
+        if (left := until - time.monotonic()) > 0:
+            raise Unreachable(f"The database did not take what was heard, again and again; it is tried anew in {left:,.0f} seconds.")
+        try_out()
+        with self._lock:
+            if self._until == until:  # else another thread has ended it, or has begun the next
+                self._until = None
+                subscriber.wake()
+
+    def is_over_for_good(self) -> None:
+        """The database takes what is heard: the next rest, if there is one, is the first in a row."""
+        self._next = 0.0
 
 
 def falsely_said(message: Message) -> str:

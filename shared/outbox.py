@@ -246,7 +246,8 @@ class Relay:
         """Take away the oldest messages that the broker has: those said so many days before the newest. Returns how many; 0: all is done.
 
         Days are counted from the newest message, not from today: a service that was away keeps what was on its way when it stopped. And
-        at most from the database's own today: a worker whose clock ran ahead makes nothing old.
+        at most from the database's own today: a worker whose clock ran ahead makes nothing old. It goes by the order in which they were
+        said, and stops at what is not old.
         """
         confirmed = OutboxRow.batch.not_in(select(OutboxBatch.batch))
         oldest = select(OutboxRow.batch).where(confirmed).order_by(OutboxRow.batch, OutboxRow.number).limit(FORGOTTEN_AT_ONCE)

@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 from shared import outbox
 from shared.bus import Subscriber, open_publisher, open_subscriber
 from shared.config import Config
-from shared.consumer import Consumer
+from shared.consumer import Consumer, Rest
 from shared.database import hold, is_outage, migrate, missing_migrations, open_database
 from shared.errors import MissingMigration, Unreachable
 from shared.events import Event
@@ -39,8 +39,6 @@ CHORE_SECONDS = 0.5
 FORGET_SECONDS = 3600.0
 """How often it is looked whether something in the outbox is older than the retention period."""
 LONGEST_WAIT = 30.0
-FIRST_REST, LONGEST_REST = 600.0, 6 * 3600.0
-"""How long nothing is fetched after the database failed again on what was fetched when it seemed to be back."""
 STALE = timedelta(seconds=60)
 log = structlog.get_logger()
 published = Counter("tripartite_published", "Messages published from the outbox", ["service"])
@@ -140,13 +138,13 @@ class Worker:
         self._publisher = open_publisher(config.bus_of(service.name), service.name)
         self.relay = outbox.Relay(self.engine, self._publisher.publish, config.lease_seconds)
         self._subscriber: Subscriber | None = None
-        self.consumers = [Consumer(service, self.engine, self.relay) for _ in range(self._hearers())]
+        self._rest = Rest()
+        self.consumers = [Consumer(service, self.engine, self.relay, self._rest) for _ in range(self._hearers())]
         hearers = {f"hear.{place}": partial(self._hear, consumer) for place, consumer in enumerate(self.consumers, start=1)}
         chores = {chore.__name__: partial(self._chore, chore) for chore in service.chores}
         forget = {} if config.embedded else {"forget": self._forget}
         self.parts: dict[str, Callable[[float], int]] = {"relay": self._relay, **hearers, **forget, **chores}
         self._forgets_at = 0.0
-        self._resting, self._rests_until, self._next_rest = False, 0.0, 0.0
         self.beats: dict[str, datetime] = {}
         self.troubles: dict[str, str] = {}
         if config.embedded:
@@ -224,36 +222,16 @@ class Worker:
     def _hear(self, consumer: Consumer, wait: float) -> int:
         if self._subscriber is None:
             return _nothing(wait)
-        if self._resting:
-            consumer.let_go()  # all of it was given back
-            self._end_rest(self._subscriber)
+        self._rest.end(self._subscriber, lambda: outbox.try_out(self.engine, self.clock()))
         try:
             count = consumer.step(self._subscriber, self.config.batch, wait, self.clock)
         except Exception as error:
             if is_outage(error) and consumer.holds_too_long() and not self.config.embedded:  # embedded there is nobody to give it back to
-                consumer.let_go()
-                self._rest(self._subscriber)
+                consumer.give_back(self._subscriber)
             raise
-        self._next_rest = 0.0 if count else self._next_rest
+        if count:
+            self._rest.is_over_for_good()
         return count
-
-    def _rest(self, subscriber: Subscriber) -> None:
-        """Give everything back to the queue. That counts as a delivery each time, so each rest is twice as long as the one before."""
-        subscriber.rest()
-        self._rests_until = time.monotonic() + self._next_rest
-        self._next_rest = min(max(FIRST_REST, 2 * self._next_rest), LONGEST_REST)
-        self._resting = True  # last of all: another thread may end the rest at once
-
-    def _end_rest(self, subscriber: Subscriber) -> None:
-        """Take messages again.
-
-        :raises Unreachable: it is too early; :raises DBAPIError: the database still takes nothing.
-        """
-        if (left := self._rests_until - time.monotonic()) > 0:
-            raise Unreachable(f"The database did not take what was heard, again and again; it is tried anew in {left:,.0f} seconds.")
-        outbox.try_out(self.engine, self.clock())
-        self._resting = False
-        subscriber.wake()
 
     def _forget(self, wait: float) -> int:
         if time.monotonic() < self._forgets_at:

@@ -141,7 +141,7 @@ def with_members(session: Session, alerts: Sequence[Alert]) -> list[Alert]:
     moved = [member for member in members if member.status in ("gathered", *FINAL) and member.status != digests[member.digest].status]
     for member in moved:
         digest = digests[member.digest]
-        member.status, member.reason, member.sent_at = digest.status, digest.reason, digest.sent_at
+        member.status, member.reason, member.sent_at, member.address = digest.status, digest.reason, digest.sent_at, digest.address
     return [*alerts, *moved]
 
 

@@ -37,8 +37,8 @@ def tried_anew(alert: Alert) -> None:
 
 def readdressed(alert: Alert, recipient: Recipient | None) -> None:
     """Let an alert go where its contact is reached now: while it was in hand or in doubt, nobody changed its address."""
-    if recipient is not None and (address := address_of(recipient, alert.channel)):
-        alert.address = address
+    if recipient is not None and (address := address_of(recipient, alert.channel)) not in ("", alert.address):
+        alert.address, alert.values = address, {**alert.values, "to": recipient.name}
 
 
 def came_back(alert: Alert, recipient: Recipient) -> bool:

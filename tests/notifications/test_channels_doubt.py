@@ -1,5 +1,6 @@
 """What can go wrong between a provider's answer and the mark: nothing leaves twice, and one alert holds up no other."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,11 +119,12 @@ def test_an_alert_in_doubt_goes_to_the_address_that_its_contact_has_by_then(tmp_
     deliver(worker, NOW)
     with transaction(worker.engine) as session:
         session.scalars(select(Alert)).one().status = "needs-review"
-    hear(worker, a_contact("new@example.net"), at=later(1))
+    hear(worker, replace(a_contact("new@example.net"), name="Grace (invented)"), at=later(1))
     with transaction(worker.engine) as session:
         review(session.scalars(select(Alert)).one(), sent=False, by="Ada (invented)", now=later(2))
     server.drops = ""
     let_time_pass(worker)
     deliver(worker, later(3))
     assert [mail.to for mail in server.mails] == ["new@example.net"]
+    assert str(server.mails[0].message["To"]) == '"Grace (invented)" <new@example.net>'
     worker.close()

@@ -119,7 +119,10 @@ class SmtpSender:
         _wait_for(server, self._timeout)
         if 200 <= code < 300:
             return SENT
-        return _answered(code, words) if code >= 400 else doubt(f"The mail server answered the message with {_said(code, words)}")
+        if code >= 400:
+            return _answered(code, words)
+        server.close()  # what makes no sense now may be out of step for the next message
+        return doubt(f"The mail server answered the message with {_said(code, words)}")
 
     # ---- the connection ------------------------------------------------------------------------------------------
 

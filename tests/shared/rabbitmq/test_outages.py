@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from shared import topology
 from shared.bus import consuming, open_subscriber, rabbitmq
+from shared.consumer import Rest
 from shared.errors import Unreachable
 from shared.inbox import InboxRow, QuarantineRow
 from shared.worker import Worker
@@ -72,7 +73,7 @@ def test_a_database_that_takes_nothing_is_tried_out_before_anything_is_fetched_a
     until(lambda: waiting(channel, topology.queue_of(NAME)) == 2)
     counting.outage = None
     until(lambda: count(worker, InboxRow) == 2, worker)
-    assert (count(worker, QuarantineRow), worker._next_rest) == (0, 0.0)
+    assert (count(worker, QuarantineRow), worker._rest._next) == (0, 0.0)
 
 
 def refuse(*_: object) -> None:
@@ -90,11 +91,11 @@ def test_each_rest_is_longer_than_the_one_before_because_the_broker_counts_them(
     while len(rests) < 8:
         with pytest.raises(OperationalError):
             until(lambda: False, worker)
-        rests.append(max(0.0, worker._rests_until - time.monotonic()))
+        rests.append(max(0.0, (worker._rest._until or 0.0) - time.monotonic()))
         if rests[-1]:
             with pytest.raises(Unreachable, match="tried anew in"):
                 worker.step()
-        worker._rests_until = 0.0
+        worker._rest._until = 0.0
     assert [round(rest / 600) for rest in rests] == [0, 1, 2, 4, 8, 16, 32, 36], "ten minutes, twice as long each time, six hours at most"
     counting.outage = None
     until(lambda: count(worker, InboxRow) == 1, worker)
@@ -112,25 +113,40 @@ def test_what_is_given_back_comes_again_however_soon_the_rest_ends(declared: str
     subscriber.close()
 
 
-def test_a_rest_that_another_thread_ends_at_once_is_over(worker: Worker) -> None:
-    class Bus:
-        """A bus on which another thread ends the rest, if it may, just before it begins."""
+class Bus:
+    """A bus that only knows whether it rests."""
 
-        awake = True
+    def __init__(self) -> None:
+        self.rests = 0
+        self.awake = True
 
-        def rest(self) -> None:
-            if worker._resting:
-                worker._end_rest(self)  # type: ignore[arg-type]
-            self.awake = False
+    def rest(self) -> None:
+        self.rests, self.awake = self.rests + 1, False
 
-        def wake(self) -> None:
-            self.awake = True
+    def wake(self) -> None:
+        self.awake = True
 
-    bus = Bus()
-    worker._rest(bus)  # type: ignore[arg-type]
-    assert worker._resting
-    worker._end_rest(bus)  # type: ignore[arg-type]
-    assert (bus.awake, worker._resting) == (True, False)
+
+def test_two_threads_that_fail_in_one_outage_make_one_rest() -> None:
+    bus, rest = Bus(), Rest()
+    for _ in range(2):
+        rest.begin(bus, seen=0)  # type: ignore[arg-type]
+    rest.end(bus, lambda: None)  # type: ignore[arg-type]
+    assert (bus.rests, rest.count, bus.awake) == (1, 1, True), "the first ends as soon as the database is back"
+
+
+def test_whoever_ends_a_rest_does_not_end_the_next_that_began_meanwhile() -> None:
+    bus, rest = Bus(), Rest()
+    rest.begin(bus, seen=0)  # type: ignore[arg-type]
+
+    def while_it_is_tried_out() -> None:
+        rest.end(bus, lambda: None)  # type: ignore[arg-type]
+        rest.begin(bus, seen=1)  # type: ignore[arg-type]
+
+    rest.end(bus, while_it_is_tried_out)  # type: ignore[arg-type]
+    assert (bus.rests, bus.awake) == (2, False)
+    with pytest.raises(Unreachable, match="tried anew in"):
+        rest.end(bus, lambda: None)  # type: ignore[arg-type]
 
 
 def test_a_handler_that_takes_longer_than_any_heartbeat_loses_nothing(
