@@ -52,7 +52,8 @@ class Consumer:
     def step(self, subscriber: Subscriber, limit: int, wait: float, clock: Callable[[], datetime]) -> int:
         """Take a batch and have done with it; returns how many messages it had. Waits up to ``wait`` seconds for the first."""
         if not self._held:
-            self._held, self._held_since, self._rests = subscriber.take(limit, wait), time.monotonic(), self._rest.count
+            self._held, self._held_since = subscriber.take(limit, wait), time.monotonic()
+            self._rests = self._rest.count  # read after the take: a rest that is not in it yet gives back this batch as well
             self._one_by_one = any(taken.dead or taken.deliveries >= ALONE_AFTER for taken in self._held)
             if self._one_by_one:
                 random.shuffle(self._held)

@@ -100,7 +100,8 @@ def claim(worker: Worker, channel: str, sender: "senders.Sender | None", token: 
         oldest = oldest.limit(_at_most(session, worker, channel, sender))
         rows = list(session.scalars(oldest.with_for_update(skip_locked=True)))
         rows = awake(session, rows, now) if worker.config.pace != "immediate" else rows
-        contacts = {each.recipient_id: each for each in session.scalars(select(Recipient).where(_whom(rows)))}
+        theirs = among(Recipient.recipient_id, {alert.recipient_id for alert in rows})
+        contacts = {contact.recipient_id: contact for contact in session.scalars(select(Recipient).where(theirs))}
         for alert in rows:
             readdressed(alert, contacts.get(alert.recipient_id))
             _look_through(session, alert)
@@ -117,10 +118,6 @@ def claim(worker: Worker, channel: str, sender: "senders.Sender | None", token: 
         aside = with_members(session, [alert for alert in rows if alert.status in ("failed", "kept")])
         worker.say(session, [Say(failed(alert)) for alert in aside if alert.status == "failed"], now)
     return leaving, len(rows) - len(leaving)
-
-
-def _whom(alerts: Iterable[Alert]) -> ColumnElement[bool]:
-    return among(Recipient.recipient_id, {alert.recipient_id for alert in alerts})
 
 
 def _at_most(session: Session, worker: Worker, channel: str, sender: "senders.Sender | None") -> int:

@@ -38,33 +38,33 @@ def test_a_network_that_swallows_every_answer_is_taken_for_a_broker_that_is_away
         rabbitmq.drop(connection)
 
 
-def test_an_outage_of_the_database_that_lasts_gives_everything_back_to_the_queue(
-    declared: str, channel: BlockingChannel, worker: Worker, counting: Counting, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("shared.consumer.HELD_AT_MOST", 0.0)
-    publish(declared, [message.envelope() for message in placements(1, 2)])
-    worker.listen()
-    counting.outage = OperationalError("SELECT 1", {}, Exception("the database is away"))
-    with pytest.raises(OperationalError):
-        until(lambda: False, worker)
-    until(lambda: waiting(channel, topology.queue_of(NAME)) == 2)
-    counting.outage = None
-    until(lambda: count(worker, InboxRow) == 2, worker)
-    assert (counting.heard[-2:], count(worker, QuarantineRow)) == ([("p1", 1), ("p1", 2)], 0)
-
-
 AWAY = OperationalError("SELECT 1", {}, Exception("the database is away"))
 
 
-def test_a_database_that_takes_nothing_is_tried_out_before_anything_is_fetched_again(
-    declared: str, channel: BlockingChannel, worker: Worker, counting: Counting, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def two_are_heard_in_an_outage(declared: str, worker: Worker, counting: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two messages are heard while the database is away, for longer than they are held."""
     monkeypatch.setattr("shared.consumer.HELD_AT_MOST", 0.0)
     publish(declared, [message.envelope() for message in placements(1, 2)])
     worker.listen()
     counting.outage = AWAY
     with pytest.raises(OperationalError):
         until(lambda: False, worker)
+
+
+def test_an_outage_of_the_database_that_lasts_gives_everything_back_to_the_queue(
+    declared: str, channel: BlockingChannel, worker: Worker, counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_are_heard_in_an_outage(declared, worker, counting, monkeypatch)
+    until(lambda: waiting(channel, topology.queue_of(NAME)) == 2)
+    counting.outage = None
+    until(lambda: count(worker, InboxRow) == 2, worker)
+    assert (counting.heard[-2:], count(worker, QuarantineRow)) == ([("p1", 1), ("p1", 2)], 0)
+
+
+def test_a_database_that_takes_nothing_is_tried_out_before_anything_is_fetched_again(
+    declared: str, channel: BlockingChannel, worker: Worker, counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_are_heard_in_an_outage(declared, worker, counting, monkeypatch)
     with monkeypatch.context() as read_only:
         read_only.setattr("shared.outbox.try_out", refuse)
         for _ in range(topology.DELIVERY_LIMIT + 10):
