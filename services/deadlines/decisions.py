@@ -76,7 +76,7 @@ def placement_updated(file: PlacementFile, event: PlacementUpdated, said_on: dat
 
     :param said_on: the day on which upstream said so.
     """
-    before = file.placement.site if file.placement is not None and _moved(file.placement, event) else ""
+    site_before = file.placement.site if file.placement is not None and _moved(file.placement, event) else ""
     placement = file.placement = _as_heard(file, event, said_on, now)
     decision, concluded = placement_duties(event, day)
     file.decisions.append(decision)
@@ -84,11 +84,11 @@ def placement_updated(file: PlacementFile, event: PlacementUpdated, said_on: dat
     said: list[Say] = []
     for deadline in file.in_force():
         duty = duties.get(deadline.rule)
-        moved = bool(before) and deadline.duty in BY_SITE
+        moved = bool(site_before) and deadline.duty in BY_SITE
         if duty is not None and _still_fits(deadline, duty, placement) and not moved:
             del duties[deadline.rule]
         else:
-            said += _withdraw(deadline, _what_changed(deadline, placement, before if moved else ""), day)
+            said += _withdraw(deadline, _what_changed(deadline, placement, site_before if moved else ""), day)
     return said + _set(file, duties.values(), decision.id, day)
 
 
@@ -114,8 +114,12 @@ def _as_heard(file: PlacementFile, event: PlacementUpdated, said_on: date, now: 
 
 
 def _moved(known: Placement, event: PlacementUpdated) -> bool:
-    """Whether a placement goes to another site of the same host; another spelling is none. Documents of another host never count."""
-    return known.host == event.host and _spelt(known.site) != _spelt(event.site)
+    """Whether a placement goes to another site of the same host. Documents of another host never count.
+
+    Another spelling is no other site, and a site that becomes known is where the placement was all along.
+    """
+    before = _spelt(known.site)
+    return known.host == event.host and bool(before) and before != _spelt(event.site)
 
 
 def _spelt(site: str) -> str:
@@ -145,7 +149,7 @@ def _what_changed(deadline: Deadline, placement: Placement, site_before: str) ->
     if deadline.host != placement.host:
         return f"the host changed from {deadline.host} to {placement.host}"
     if site_before:
-        return f"the site changed from {site_before} to {placement.site}"
+        return f"the site changed from {site_before} to {placement.site.strip() or 'one that is not known'}"
     if deadline.lead_employer != placement.lead_employer:
         return f"the lead employer changed from {deadline.lead_employer} to {placement.lead_employer}"
     if deadline.trainee_id != placement.trainee_id:

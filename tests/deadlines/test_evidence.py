@@ -153,3 +153,30 @@ def test_a_site_that_changes_together_with_the_start_is_one_change() -> None:
     story = Story(a_placement())
     said = story.hear(a_placement(site="RXN01", start_date=date(2027, 9, 1)))
     assert kinds(said) == [DeadlineWithdrawn] * 7 + [DeadlineSet] * 7
+
+
+SCHEDULE = "work-schedule-to-trainee"
+
+
+def test_a_site_that_becomes_known_is_no_move_and_what_went_out_before_still_counts() -> None:
+    story = Story(a_placement(site=""), a_document("work-schedule", "trainee", FIRST))
+    assert story.hear(a_placement(), day=WEEK_12) == []
+    assert story.strike(WEEK_8 + DAY)
+    found = evidence(story.file, story[SCHEDULE])
+    assert found is not None
+    assert story[SCHEDULE].state == standing(story.file, story[SCHEDULE], WEEK_8 + DAY).state == "met"
+
+
+def test_a_site_that_is_blank_is_not_known_either() -> None:
+    story = Story(a_placement(site="  "), a_document("work-schedule", "trainee", FIRST))
+    assert story.hear(a_placement(), day=WEEK_12) == []
+    assert evidence(story.file, story[SCHEDULE]) is not None
+
+
+def test_a_site_that_is_no_longer_known_may_be_another_and_the_next_one_is_no_second_move() -> None:
+    story = Story(a_placement(), a_document("work-schedule", "trainee", FIRST))
+    story.hear(a_placement(site=""), day=WEEK_12)
+    [ended] = [deadline for deadline in story.file.deadlines if deadline.rule == SCHEDULE and not deadline.counts]
+    assert ended.reason == "the site changed from RXN02 to one that is not known"
+    assert story.hear(a_placement(site="RXN01"), day=WEEK_12 + DAY) == []
+    assert story[SCHEDULE].state == "set"
