@@ -116,10 +116,12 @@ def _as_heard(file: PlacementFile, event: PlacementUpdated, said_on: date, now: 
 def _moved(known: Placement, event: PlacementUpdated) -> bool:
     """Whether a placement goes to another site of the same host. Documents of another host never count.
 
-    Another spelling is no other site, and a site that becomes known is where the placement was all along.
+    Another spelling is no other site, nor is its code for one that was known by name, or its name for its code. A site that becomes
+    known is where the placement was all along.
     """
-    before = _spelt(known.site)
-    return known.host == event.host and bool(before) and before != _spelt(event.site)
+    before, after = _spelt(known.site), _spelt(event.site)
+    by_name = before == _spelt(event.site_name) or (after != "" and after == _spelt(known.site_name))
+    return known.host == event.host and before not in ("", after) and not by_name
 
 
 def _spelt(site: str) -> str:

@@ -15,6 +15,7 @@ from shared.events import (
     DeadlineSet,
     DeadlineWithdrawn,
     Event,
+    PlacementUpdated,
     PlacementWithdrawn,
 )
 from tests.deadlines.stories import DUE, FIRST, WEEK_6, WEEK_8, WEEK_12, Story
@@ -180,3 +181,19 @@ def test_a_site_that_is_no_longer_known_may_be_another_and_the_next_one_is_no_se
     assert ended.reason == "the site changed from RXN02 to one that is not known"
     assert story.hear(a_placement(site="RXN01"), day=WEEK_12 + DAY) == []
     assert story[SCHEDULE].state == "set"
+
+
+BY_NAME, BY_CODE = a_placement(site="Royal Preston Hospital"), a_placement(site="RXN02", site_name="ROYAL PRESTON  Hospital ")
+
+
+@pytest.mark.parametrize(("first", "then"), [(BY_NAME, BY_CODE), (BY_CODE, BY_NAME)])
+def test_the_name_of_a_site_and_its_code_are_the_same_site(first: PlacementUpdated, then: PlacementUpdated) -> None:
+    story = Story(first, a_document("work-schedule", "trainee", FIRST))
+    assert story.hear(then, day=WEEK_12) == []
+    assert standing(story.file, story[SCHEDULE], WEEK_12).state == "met"
+
+
+def test_another_site_is_a_move_whether_it_has_a_name_or_not() -> None:
+    for elsewhere in (a_placement(site="RXN01", site_name="Chorley and South Ribble Hospital"), a_placement(site="RXN01")):
+        story = Story(BY_CODE)
+        assert kinds(story.hear(elsewhere, day=WEEK_12)) == [DeadlineWithdrawn] * 5 + [DeadlineSet] * 5
