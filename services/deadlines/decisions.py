@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Any
 
 from services.deadlines import waivers
-from services.deadlines.duties import Duty, placement_duties
+from services.deadlines.duties import Duty, can_be_asked, placement_duties
 from services.deadlines.evidence import BY_SITE, Standing, evidence, standing
 from services.deadlines.lateness import lateness_chain
 from services.deadlines.models import AsHeard, Deadline, Document, Placement, PlacementVersion, Waiver
@@ -72,15 +72,14 @@ class PlacementFile:
 def placement_updated(file: PlacementFile, event: PlacementUpdated, said_on: date, now: datetime, day: date) -> list[Say]:
     """Take in the placement as it now is; end the deadlines that no longer fit, set those that are new, keep the rest.
 
-    A placement that is over when it is first heard of (a first load of years past) sets none.
+    A placement that is over when it is first heard of (a first load of years past) sets none, nor does one that starts before the policy
+    begins: both are known, and without duties.
 
     :param said_on: the day on which upstream said so.
     """
     site_before = file.placement.site if file.placement is not None and _moved(file.placement, event) else ""
     placement = file.placement = _as_heard(file, event, said_on, now)
-    decision, concluded = placement_duties(event, day)
-    file.decisions.append(decision)
-    duties = {duty.rule: duty for duty in concluded} if event.end_date >= day or file.deadlines else {}
+    duties, decision_id = _duties(file, event, day)
     said: list[Say] = []
     for deadline in file.in_force():
         duty = duties.get(deadline.rule)
@@ -89,7 +88,17 @@ def placement_updated(file: PlacementFile, event: PlacementUpdated, said_on: dat
             del duties[deadline.rule]
         else:
             said += _withdraw(deadline, _what_changed(deadline, placement, site_before if moved else ""), day)
-    return said + _set(file, duties.values(), decision.id, day)
+    return said + _set(file, duties.values(), decision_id, day)
+
+
+def _duties(file: PlacementFile, event: PlacementUpdated, day: date) -> tuple[dict[str, Duty], str]:
+    """The duties of a placement by their rules, and the id of their decision; the policy is asked only where it has an answer."""
+    over = event.end_date < day and not file.deadlines
+    if over or not can_be_asked(event.start_date):
+        return {}, ""
+    decision, concluded = placement_duties(event, day)
+    file.decisions.append(decision)
+    return {duty.rule: duty for duty in concluded}, decision.id
 
 
 def placement_withdrawn(file: PlacementFile, event: PlacementWithdrawn, now: datetime, day: date) -> list[Say]:

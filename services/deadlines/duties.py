@@ -27,6 +27,12 @@ class Duty:
     next_on: date
 
 
+def can_be_asked(start_date: date) -> bool:
+    """Whether the policy can be asked about a placement that starts on a day; it states nothing of earlier ones."""
+    fact = load_policies("deadlines")[POLICY].facts["start_date"]
+    return fact.least <= start_date.toordinal() <= fact.most
+
+
 def placement_duties(event: PlacementUpdated, today: date) -> tuple[Decision, tuple[Duty, ...]]:
     """What the policy says is due for a placement, as at today."""
     return _duties(event.start_date, event.placement_type, event.host == event.lead_employer, today)

@@ -153,6 +153,16 @@ def test_a_type_of_placement_that_nobody_knows_is_refused_at_the_door(worker: Wo
     assert in_outbox(worker) == 0
 
 
+def test_a_first_load_of_years_past_is_taken_in_whole(worker: Worker, client: FlaskClient) -> None:
+    old = tis(dateFrom="2014-08-06", dateTo="2015-08-04")
+    assert client.post("/deadlines/upstream/tis", json=old).status_code == 202
+    settle(worker)
+    shown = client.get("/deadlines/placements/2104620").get_json()
+    assert (shown["start_date"], shown["deadlines"]) == ("2014-08-06", [])
+    with transaction(worker.engine) as session:
+        assert session.scalar(select(func.count()).select_from(QuarantineRow)) == 0
+
+
 # ---- one placement -----------------------------------------------------------------------------------------------
 
 

@@ -112,6 +112,24 @@ def test_a_contract_that_is_over_when_it_is_first_heard_of_sets_nothing(worker: 
     assert (milestones(worker), len(versions(worker))) == ({}, 1)
 
 
+@pytest.mark.parametrize(
+    ("began", "ends"),
+    [(date(2010, 1, 1), date(2014, 1, 1)), (date(2025, 4, 1), date(2061, 3, 31)), (date(2061, 4, 1), date(2066, 3, 31))],
+)
+def test_a_contract_whose_days_the_policy_states_nothing_of_is_known_and_owes_nothing(
+    worker: Worker, client: FlaskClient, began: date, ends: date
+) -> None:
+    hear(worker, a_contract(service_start=began, ends_on=ends))
+    shown = client.get("/deadlines/contracts/C-1").get_json()
+    assert (shown["ends_on"], shown["status"], shown["milestones"], shown["decisions"]) == (ends.isoformat(), "decided", [], [])
+
+
+def test_an_end_that_is_moved_beyond_the_reach_of_the_policy_ends_what_was_due_before_it(worker: Worker) -> None:
+    hear(worker, a_contract(), a_contract(ends_on=date(2061, 3, 31)))
+    assert in_force(worker) == {}
+    assert {found.reason for found in milestones(worker).values()} == {"the end of the contract moved from 31 March 2030 to 31 March 2061"}
+
+
 def test_facts_that_the_policy_does_not_know_go_to_the_quarantine_and_hold_up_nobody(worker: Worker, clock: Clock) -> None:
     wrong = ({"colour": "red"}, {"extension_option": "perhaps"})
     events = [a_contract(contract_id=f"C-{number}", facts=facts) for number, facts in enumerate(wrong, start=2)]

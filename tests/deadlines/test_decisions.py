@@ -237,6 +237,26 @@ def test_news_of_a_placement_that_is_over_leaves_its_deadlines_as_they_were() ->
     assert story.open == DUE
 
 
+BEFORE_THE_POLICY = date(2014, 8, 6)
+
+
+@pytest.mark.parametrize("ends", [date(2015, 8, 4), date(2030, 8, 1)])
+def test_a_placement_that_began_before_the_policy_is_known_and_without_duties_whether_it_is_over_or_runs(ends: date) -> None:
+    story = Story()
+    assert story.hear(a_placement(start_date=BEFORE_THE_POLICY, end_date=ends)) == []
+    assert (story.file.deadlines, story.file.decisions) == ([], [])
+    assert story.file.placement is not None
+    assert story.file.placement.start_date == BEFORE_THE_POLICY
+
+
+def test_a_start_that_is_moved_before_the_policy_ends_the_deadlines_and_moved_back_sets_them_anew() -> None:
+    story = Story(a_placement())
+    assert kinds(story.hear(a_placement(start_date=BEFORE_THE_POLICY))) == [DeadlineWithdrawn] * 7
+    assert {deadline.reason for deadline in story.file.deadlines} == {"the start moved from 2027-08-04 to 2014-08-06"}
+    assert kinds(story.hear(a_placement())) == [DeadlineSet] * 7
+    assert story.open == DUE
+
+
 # ---- a placement is withdrawn ------------------------------------------------------------------------------------
 
 WITHDRAWN = PlacementWithdrawn(placement_id="p1", reason="deleted in TIS")

@@ -14,7 +14,7 @@ from services.deadlines.models import Contract, Milestone
 from shared.decisions import standing
 from shared.events import ContractRecorded
 from shared.policies import load_policies
-from shared.policies.facts import Code, read_facts
+from shared.policies.facts import Code, Fact, read_facts
 from shared.policies.outcomes import Computed
 from shared.policies.policy import Rule
 from shared.rules import Decision
@@ -22,6 +22,8 @@ from shared.worker import Say
 
 POLICY = "contract-milestones"
 START, END = "before-the-service-starts", "before-the-contract-ends"
+ITS_OWN = ("milestones_asked", "contract_ends_on", "service_start")
+"""What is asked, and the days that a contract says itself: these come before whatever its facts say of them."""
 AT_START = "start-"
 """How the rules of milestones before the start are told from those before the end."""
 BINDS = {
@@ -54,7 +56,7 @@ class ContractFile:
 def contract_recorded(file: ContractFile, event: ContractRecorded, now: datetime, today: date) -> list[Say]:
     """Take in the contract as it now is; end the milestones that no longer fit, set those that are new, keep the rest.
 
-    A contract that is over when it is first heard of sets none.
+    A contract that is over when it is first heard of sets none, nor does an end that lies outside the reach of the policy.
 
     :raises InvalidFacts: the contract carries facts that the policy does not know.
     """
@@ -76,10 +78,13 @@ def contract_recorded(file: ContractFile, event: ContractRecorded, now: datetime
 
 
 def _decided(file: ContractFile, event: ContractRecorded, today: date) -> dict[str, Decision]:
-    """The decisions by what was asked, the one on the end first."""
+    """The decisions by what was asked, the one on the end first. The policy is not asked about days that it states nothing of."""
     policy = load_policies("deadlines")[POLICY]
-    ours: dict[str, dict[str, Any]] = {END: {"contract_ends_on": event.ends_on}}
-    if event.service_start > today:
+    read_facts(policy.facts, {name: value for name, value in event.facts.items() if name not in ITS_OWN}, POLICY)
+    ours: dict[str, dict[str, Any]] = {}
+    if _can_be_asked(policy.facts["contract_ends_on"], event.ends_on):
+        ours[END] = {"contract_ends_on": event.ends_on}
+    if event.service_start > today and _can_be_asked(policy.facts["service_start"], event.service_start):
         ours[START] = {"service_start": event.service_start}
     taken = {}
     for asked, days in ours.items():
@@ -87,6 +92,10 @@ def _decided(file: ContractFile, event: ContractRecorded, today: date) -> dict[s
         taken[asked] = standing(policy, read_facts(policy.facts, given, POLICY), today, subject=event.contract_id)
     file.decisions += taken.values()
     return taken
+
+
+def _can_be_asked(fact: Fact, day: date) -> bool:
+    return fact.least <= day.toordinal() <= fact.most
 
 
 def _version(event: ContractRecorded, taken: Mapping[str, Decision], before: Contract | None, now: datetime) -> Contract:
