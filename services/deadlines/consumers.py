@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from services.deadlines import decisions
 from services.deadlines.duties import POLICY
 from services.deadlines.governance import consumers as governance
+from services.deadlines.history import read_versions
 from services.deadlines.models import AlertReceipt, Deadline, Document, Placement, Waiver
 from shared.database import among
 from shared.decisions import store_all
@@ -68,12 +69,22 @@ class Known:
 
 
 def read(session: Session, messages: Sequence[Message]) -> Known:
-    """What a batch needs, in five queries (a few more, if it is about contracts or bodies)."""
+    """What a batch needs, in five queries (a few more, if it is about contracts or bodies, or a placement goes to another host)."""
     events = [message.data for message in messages]
     placements = {event.placement_id for event in events if isinstance(event, PlacementUpdated | PlacementWithdrawn | DocumentIssued)}
     known = Known(session, placements, {event.alert_key for event in events if isinstance(event, AlertEvent)})
     known.governed = governance.read(session, events)
+    leaving = {event.placement_id for event in events if isinstance(event, PlacementUpdated) and _leaves_its_host(known, event)}
+    read_versions(session, {placement_id: known.files[placement_id] for placement_id in leaving})
     return known
+
+
+def _leaves_its_host(known: Known, event: PlacementUpdated) -> bool:
+    """Whether a placement goes to another host: it may have been there before."""
+    if event.placement_id not in known.files:
+        return False
+    placement = known.files[event.placement_id].placement
+    return placement is not None and placement.host != event.host
 
 
 def placement_updated(known: Known, message: Message, now: datetime) -> Iterable[Say]:

@@ -46,7 +46,7 @@ _what_is_told = itemgetter(*TOLD)
 class PlacementFile:
     """Everything known of one placement: itself, its deadlines in every revision, documents, waivers, and decisions taken for it.
 
-    ``versions`` are those that it has left behind; they are read only to look back (history.py).
+    ``versions`` are those that it has left behind; they are read only to look back (history.py), or if it goes to another host.
     """
 
     placement: Placement | None = None
@@ -116,21 +116,35 @@ def _as_heard(file: PlacementFile, event: PlacementUpdated, said_on: date, now: 
         return new(Placement)(**heard, heard_at=now)
     if known.trainee_id != event.trainee_id:
         heard["doctor_since"] = said_on
-    if _moved(known, event):
-        heard["site_since"] = said_on
+    heard["site_since"] = _site_since(file, known, event, said_on)
     _renew(file, known, {**heard, "withdrawn": None}, now)
     return known
 
 
+def _site_since(file: PlacementFile, known: Placement, event: PlacementUpdated, said_on: date) -> date | None:
+    """The day from which what was issued by its host is of its site. Back at a host, it is the site where it last was there that counts."""
+    there = [version for version in file.versions if version.host == event.host]
+    left = max(there, key=lambda version: version.replaced_at, default=None)
+    before = known if known.host == event.host else left
+    if before is None:
+        return None
+    return said_on if _is_another_site(before, event) else before.site_since
+
+
 def _moved(known: Placement, event: PlacementUpdated) -> bool:
-    """Whether a placement goes to another site of the same host. Documents of another host never count.
+    """Whether a placement goes to another site of the same host. Documents of another host never count."""
+    return known.host == event.host and _is_another_site(known, event)
+
+
+def _is_another_site(known: AsHeard, event: PlacementUpdated) -> bool:
+    """Whether a site is another than the one that was known of the same host.
 
     Another spelling is no other site, nor is its code for one that was known by name, or its name for its code. A site that becomes
     known is where the placement was all along.
     """
     before, after = _spelt(known.site), _spelt(event.site)
     by_name = before == _spelt(event.site_name) or (after != "" and after == _spelt(known.site_name))
-    return known.host == event.host and before not in ("", after) and not by_name
+    return before not in ("", after) and not by_name
 
 
 def _spelt(site: str) -> str:

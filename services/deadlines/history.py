@@ -24,6 +24,8 @@ Row = TypeVar("Row", Deadline, Document, Placement, Waiver)
 
 def read_versions(session: Session, files: Mapping[str, PlacementFile]) -> None:
     """Read the versions that these placements have left behind, each into its file."""
+    if not files:
+        return
     versions = select(PlacementVersion).where(PlacementVersion.placement_id.in_(files))
     for version in session.scalars(versions.order_by(PlacementVersion.heard_at)):
         files[version.placement_id].versions.append(version)

@@ -31,7 +31,7 @@ class AsHeard(MappedAsDataclass):
     """What was heard of a placement at one time.
 
     ``doctor_since`` is the day on which another doctor was put on it (None: it was always this one): what was issued before was
-    issued to somebody else. ``site_since`` is the day on which it was moved to another site of its host: information of before was
+    issued to somebody else. ``site_since`` is the day on which it was moved to another site of this host: information of before was
     of the other site.
     """
 

@@ -2,11 +2,16 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from services.deadlines.app import SERVICE
 from services.deadlines.decisions import document_issued
 from services.deadlines.evidence import evidence, standing
+from services.deadlines.models import Deadline
+from shared.database import transaction
 from shared.errors import UnknownResource
 from shared.events import (
     DeadlineApproaching,
@@ -19,7 +24,7 @@ from shared.events import (
     PlacementWithdrawn,
 )
 from tests.deadlines.stories import DUE, FIRST, WEEK_6, WEEK_8, WEEK_12, Story
-from tests.helpers import a_document, a_placement
+from tests.helpers import Clock, a_document, a_message, a_placement, a_worker
 
 DAY = timedelta(days=1)
 CONTRACT = "contract-to-trainee"
@@ -197,3 +202,41 @@ def test_another_site_is_a_move_whether_it_has_a_name_or_not() -> None:
     for elsewhere in (a_placement(site="RXN01", site_name="Chorley and South Ribble Hospital"), a_placement(site="RXN01")):
         story = Story(BY_CODE)
         assert kinds(story.hear(elsewhere, day=WEEK_12)) == [DeadlineWithdrawn] * 5 + [DeadlineSet] * 5
+
+
+# ---- away to another host, and back ------------------------------------------------------------------------------
+
+AWAY = a_placement(host="R0A", host_name="Manchester University NHS Foundation Trust", site="R0A02")
+BACK, ELSEWHERE = a_placement(), a_placement(site="RXN01")
+
+
+@pytest.mark.parametrize(("back", "state"), [(BACK, "met"), (ELSEWHERE, "set")])
+def test_back_at_a_host_what_went_out_before_counts_only_if_the_placement_is_where_it_was(back: PlacementUpdated, state: str) -> None:
+    story = Story(a_placement(), a_document("work-schedule", "trainee", FIRST))
+    story.hear(AWAY, day=WEEK_12)
+    story.hear(back, day=WEEK_12 + DAY)
+    assert story[SCHEDULE].state == standing(story.file, story[SCHEDULE], WEEK_12 + DAY).state == state
+
+
+def test_a_move_between_sites_of_one_host_takes_nothing_from_the_documents_of_the_next() -> None:
+    story = Story(a_placement(), a_document("work-schedule", "trainee", FIRST, host="R0A"))
+    story.hear(ELSEWHERE, day=WEEK_12)
+    story.hear(AWAY, day=WEEK_12 + DAY)
+    assert story[SCHEDULE].state == "met"
+
+
+def test_a_move_between_sites_is_not_forgotten_on_the_way_to_another_host_and_back() -> None:
+    story = Story(a_placement(), a_document("work-schedule", "trainee", FIRST))
+    for number, news in enumerate((ELSEWHERE, AWAY, ELSEWHERE)):
+        story.hear(news, day=WEEK_12 + number * DAY)
+    assert story[SCHEDULE].state == "set"
+
+
+def test_where_a_placement_was_at_a_host_is_read_from_what_it_left_behind(tmp_path: Path, clock: Clock) -> None:
+    worker = a_worker(SERVICE, tmp_path, clock)
+    news = [a_placement(), a_document("work-schedule", "trainee", FIRST), AWAY, ELSEWHERE]
+    for number, event in enumerate(news, start=1):
+        worker.take_in([a_message(event, number, clock.on(FIRST + number * DAY))], clock())
+    with transaction(worker.engine) as session:
+        states = {deadline.state for deadline in session.scalars(select(Deadline)) if deadline.rule == SCHEDULE and deadline.counts}
+    assert states == {"set"}
