@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from services.deadlines.consumers import Known
 from services.deadlines.decisions import PlacementFile
 from services.deadlines.history import as_known, read_versions
-from services.deadlines.models import AlertReceipt, Deadline, Placement
+from services.deadlines.models import AlertReceipt, Deadline, Placement, PlacementVersion
 from services.deadlines.schemas import PlacementSchema
 from services.deadlines.shown import deadline_shown, placement_shown
 from shared.answers import answer, listed, narrowed, running
@@ -78,7 +78,8 @@ def list_deadlines() -> Response:
     wanted = narrowed(select(Deadline), **NARROWED)
     if person := asked("person"):
         theirs = select(Placement.placement_id).where(Placement.trainee_id == person)
-        wanted = wanted.where(Deadline.placement_id.in_(theirs), Deadline.trainee_id == person)
+        before = select(PlacementVersion.placement_id).where(PlacementVersion.trainee_id == person)
+        wanted = wanted.where(Deadline.placement_id.in_(theirs.union(before)), Deadline.trainee_id == person)
     wanted = wanted.where(Deadline.set_on <= day) if day else narrowed(wanted, status=Deadline.state)
 
     def note(session: Session, rows: list[Deadline]) -> None:

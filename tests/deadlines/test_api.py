@@ -16,7 +16,7 @@ from shared.events import AlertAcknowledged, AlertBounced, AlertFailed, AlertSen
 from shared.inbox import QuarantineRow
 from shared.outbox import OutboxRow
 from shared.worker import Worker
-from tests.deadlines.stories import WEEK_8
+from tests.deadlines.stories import DUE, WEEK_8
 from tests.deadlines.test_upstream import tis
 from tests.helpers import Clock, a_document, a_message, a_placement, a_worker, cloud_event, put, settle
 
@@ -262,3 +262,18 @@ def test_one_doctors_placements_and_deadlines_can_be_found(worker: Worker, clien
     found = client.get("/deadlines/deadlines?person=t2&duty=work-schedule&owner=host").get_json()["items"]
     assert [deadline["deadline_id"] for deadline in found] == ["p2/work-schedule-to-lead-employer/1"]
     assert client.get("/deadlines/deadlines?placement=p1").get_json()["items"][0]["placement_id"] == "p1"
+
+
+def test_what_was_due_to_a_doctor_who_has_left_the_placement_can_still_be_found(worker: Worker, client: FlaskClient, clock: Clock) -> None:
+    hear(worker, a_placement())
+    clock.on(date(2027, 5, 10))
+    hear(worker, a_placement(trainee_id="t2"), sequence=2)
+
+    def ids(query: str) -> set[str]:
+        return {item["deadline_id"] for item in client.get(f"/deadlines/deadlines?{query}").get_json()["items"]}
+
+    first, second = ({f"p1/{rule}/{revision}" for rule in DUE} for revision in (1, 2))
+    assert (ids("person=t1"), ids("person=t2")) == (first, second)
+    assert ids("person=t1&status=withdrawn") == first
+    assert ids("person=t1&as_at=2027-05-06") == first
+    assert ids("person=t2&as_at=2027-05-06") == set()
