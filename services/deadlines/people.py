@@ -13,8 +13,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from services.deadlines import decisions
+from services.deadlines.api import asked_day
 from services.deadlines.consumers import Known
 from services.deadlines.decisions import PlacementFile
+from services.deadlines.history import as_known, read_versions
 from services.deadlines.models import Deadline
 from services.deadlines.schemas import DocumentSchema, DocumentWithdrawalRequest, WaiverEndRequest, WaiverRequest
 from services.deadlines.shown import deadline_shown
@@ -22,6 +24,7 @@ from services.deadlines.waivers import Wish
 from shared.answers import answer, if_matches, once, running, tagged
 from shared.database import hold, transaction
 from shared.errors import UnknownResource
+from shared.query import heeds
 from shared.requests import sent_as
 from shared.worker import Say, today
 from shared.writing import write
@@ -30,12 +33,25 @@ routes = Blueprint("people", __name__, description="Waivers of deadlines, and do
 
 
 @routes.get("/deadlines/<path:deadline_id>")
+@heeds("as_at")
 def show_deadline(deadline_id: str) -> Response:
-    """One deadline, with its evidence and its waivers; its ``ETag`` is what ``If-Match`` asks for."""
+    """One deadline, with its evidence and its waivers; its ``ETag`` is what ``If-Match`` asks for.
+
+    ``?as_at=2027-05-05``: as it was known at the end of that day in England; without an ``ETag``, because nothing can be changed then.
+    """
+    day = asked_day()
     with transaction(running().worker.engine) as session:
         known = Known(session, {_placement_of(session, deadline_id)})
-    file, deadline = _found(known, deadline_id)
-    return tagged(answer(deadline_shown(file, deadline, today(running().now()))), deadline.version)
+        file, deadline = _found(known, deadline_id)
+        if day:
+            read_versions(session, known.files)
+    if day is None:
+        return tagged(answer(deadline_shown(file, deadline, today(running().now()))), deadline.version)
+    then = as_known(file, day)
+    if deadline.set_on > day:
+        raise UnknownResource(f"The deadline {deadline_id} was not set by {day}; it was on {deadline.set_on}.")
+    [deadline] = [each for each in then.deadlines if each.deadline_id == deadline_id]
+    return answer(deadline_shown(then, deadline, day))
 
 
 @routes.post("/deadlines/<path:deadline_id>/waiver")

@@ -213,9 +213,25 @@ def test_deadlines_are_listed_as_they_were_known(worker: Worker, client: FlaskCl
     assert ids("status=met") == ids("status=met&as_at=2027-06-30") == {"p1/contract-to-trainee/1"}
 
 
+def test_one_deadline_is_shown_as_it_was_known_and_offers_nothing_to_change_then(worker: Worker, client: FlaskClient, clock: Clock) -> None:
+    path = "/deadlines/deadlines/p1/contract-to-trainee/1"
+    worker.take_in([a_message(a_placement())], clock())
+    worker.take_in([a_message(a_document("contract", "trainee", date(2027, 5, 20)), at=clock.on(date(2027, 5, 20)))], clock())
+    worker.take_in([a_message(a_placement(start_date=date(2027, 9, 1)), 2)], clock.on(date(2027, 5, 25)))
+    answers = {day: client.get(f"{path}?as_at={day}") for day in (FIRST - DAY, FIRST, date(2027, 5, 20), date(2027, 5, 24))}
+    assert [answer.status_code for answer in answers.values()] == [404, 200, 200, 200]
+    assert [answer.get_json()["state"] for answer in [*answers.values()][1:]] == ["set", "met", "met"]
+    assert all("ETag" not in answer.headers for answer in answers.values())
+    [listed] = client.get(f"/deadlines/deadlines?placement=p1&duty=contract&as_at={FIRST}").get_json()["items"]
+    assert answers[FIRST].get_json() == listed
+    today = client.get(f"{path}?as_at=2027-05-25")
+    assert (today.get_json()["state"], today.headers["ETag"]) == ("withdrawn", client.get(path).headers["ETag"])
+
+
 @pytest.mark.parametrize("as_at", ["2027-05-06", "yesterday", "2027-02-30"])
-def test_a_day_that_has_not_come_or_is_none_is_refused(client: FlaskClient, as_at: str) -> None:
-    for path in ("placements/p1", "deadlines"):
+def test_a_day_that_has_not_come_or_is_none_is_refused(worker: Worker, client: FlaskClient, as_at: str) -> None:
+    worker.take_in([a_message(a_placement())], worker.clock())
+    for path in ("placements/p1", "deadlines", "deadlines/p1/contract-to-trainee/1"):
         answer = client.get(f"/deadlines/{path}?as_at={as_at}")
         assert (answer.status_code, answer.get_json()["errors"][0]["pointer"]) == (422, "#/as_at")
 
