@@ -147,6 +147,24 @@ def test_what_went_out_late_while_it_was_waived_is_never_charged() -> None:
     assert (found["due"], found["waived"], found["late"]) == (0, 1, 0)
 
 
+@pytest.mark.parametrize("as_at", [WEEK_8, AFTER])
+def test_what_went_out_in_time_is_on_time_at_once_though_it_was_waived(as_at: date) -> None:
+    story = a_story(1, *TOLD)
+    waive(story, "contract-to-trainee", FIRST, WEEK_5)
+    story.hear(a_document("contract", "trainee", WEEK_8 - DAY), day=WEEK_8)
+    found = a_table([story], as_at).total.tallies["contract_to_trainee"]
+    assert (found.on_time, found.due, found.waived, found.open) == (1, 1, 0, 0)
+
+
+def test_a_waiver_that_was_given_after_a_late_document_went_out_excuses_nothing_while_it_runs_or_after() -> None:
+    story = a_story(1, *TOLD)
+    waive(story, "duty-roster-to-trainee", WEEK_6 + 3 * DAY, WEEK_5)
+    story.hear(a_document("duty-roster", "trainee", WEEK_6 + DAY), day=WEEK_6 + 4 * DAY)
+    for as_at in (WEEK_6 + 4 * DAY, AFTER):
+        found = a_table([story], as_at).total.tallies[ROSTER]
+        assert (found.on_time, found.due, found.waived) == (0, 1, 0), as_at
+
+
 # ---- exceptions --------------------------------------------------------------------------------------------------
 
 

@@ -95,9 +95,12 @@ def _judged(file: PlacementFile, deadline: Deadline, as_at: date) -> Judged:
 
 
 def exempt(file: PlacementFile, deadline: Deadline, day: date, late: bool) -> bool:
-    """Whether a deadline is waived as at a day. What went out late, but while it was waived, stays exempt when the waiver is over."""
+    """Whether a deadline is left out as waived as at a day. Once it is met, whether it was waived when that went out.
+
+    What went out late, but while it was waived, stays exempt when the waiver is over; what went out in time was on time all along.
+    """
     then = deadline.issued_on
-    return waived_on(file, deadline, day) or (late and then is not None and waived_on(file, deadline, then))
+    return waived_on(file, deadline, day) if then is None else late and waived_on(file, deadline, then)
 
 
 # ---- many ----------------------------------------------------------------------------------------------------------
