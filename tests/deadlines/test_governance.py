@@ -104,6 +104,17 @@ def test_a_report_or_meeting_told_twice_counts_once(worker: Worker) -> None:
     assert (year(worker).meetings_held, year(worker).reports_made) == (1, 1)
 
 
+@pytest.mark.parametrize("elsewhere", [{"body": OPERATIONS}, {"lead_employer": "RXL"}])
+def test_a_report_told_again_of_another_body_is_still_the_first_ones(
+    worker: Worker, client: FlaskClient, elsewhere: dict[str, str]
+) -> None:
+    hear(worker, a_report("r1", SPRING), a_report("r1", SPRING + timedelta(1), **elsewhere))
+    [kept] = client.get("/deadlines/reports").get_json()["items"]
+    assert (kept["body"], kept["lead_employer"], kept["issued_on"]) == ("management-board", "RBN", SPRING.isoformat())
+    bodies = client.get("/deadlines/governance?year=2027").get_json()["bodies"]
+    assert [(body["regarding"], body["reports"]["made"]) for body in bodies] == [(f"{BOARD}/2027", 1)]
+
+
 def test_host_meetings_are_counted_for_each_host_by_itself(worker: Worker) -> None:
     meetings = [a_meeting(f"m{n}", SPRING + timedelta(n), body="host-meeting", host=host) for n, host in enumerate(["RXN", "RXN", "R0A"])]
     hear(worker, *meetings)

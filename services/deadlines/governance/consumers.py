@@ -97,7 +97,11 @@ def read(session: Session, events: Sequence[Event]) -> Governed:
     leads = {event.lead_employer for event in heard} | {*was} | {unit.lead_employer for unit in units}
     hold_governance(session, leads)
     contracted = {event.lead_employer for event in heard if isinstance(event, ContractRecorded)} | {*was}
-    return known_of(session, units, contract_ids=contract_ids, lead_employers=contracted, leads=leads)
+    governed = known_of(session, units, contract_ids=contract_ids, lead_employers=contracted, leads=leads)
+    report_ids = {event.report_id for event in heard if isinstance(event, ReportIssued)}
+    there = session.scalars(select(Report).where(Report.report_id.in_(report_ids)))  # whichever body they are of
+    governed.reports |= {report.report_id: report for report in there}
+    return governed
 
 
 def hold_governance(session: Session, lead_employers: Iterable[str]) -> None:
