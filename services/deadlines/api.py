@@ -41,7 +41,7 @@ def list_placements() -> Response:
     return listed(wanted, Placement.placement_id, PlacementSchema().dump)
 
 
-@routes.get("/placements/<placement_id>")
+@routes.get("/placements/<path:placement_id>")
 @heeds("as_at")
 def show_placement(placement_id: str) -> Response:
     """A placement, every deadline it ever had with its evidence, its documents, and what became of the alerts about it.

@@ -75,7 +75,7 @@ def end_waiver(deadline_id: str) -> Response:
     return _changed(deadline_id, 200, lambda file, deadline: decisions.waiver_ended(file, deadline, wish, running().now()))
 
 
-@routes.post("/placements/<placement_id>/documents/<path:document_id>/withdrawal")
+@routes.post("/placements/<path:placement_id>/documents/<path:document_id>/withdrawal")
 def withdraw_document(placement_id: str, document_id: str) -> Response:
     """Take back a document that was recorded by mistake: ``{"withdrawn_by": …, "reason": …}``. The document as it then stands.
 

@@ -139,3 +139,14 @@ def test_a_document_taken_back_is_no_longer_evidence_and_that_is_said(worker: Wo
     assert (again.status_code, "withdrawn before" in again.get_json()["detail"]) == (404, True)
     [kept] = client.get("/deadlines/placements/p1").get_json()["documents"]
     assert (kept["withdrawn_by"], kept["recorded_at"]) == (BACK["withdrawn_by"], "2027-06-09T09:00:00+00:00")
+
+
+@pytest.mark.parametrize("written", ["TIS/2027/1", "TIS%2F2027%2F1"])
+def test_a_placement_and_its_document_are_reached_by_ids_with_slashes(worker: Worker, client: FlaskClient, written: str) -> None:
+    document = a_document("contract", "trainee", date(2027, 5, 5), placement_id="TIS/2027/1", document_id="contracts/documents/7")
+    worker.take_in([a_message(a_placement(placement_id="TIS/2027/1")), a_message(document)], worker.clock())
+    assert client.get(f"/deadlines/placements/{written}").get_json()["placement_id"] == "TIS/2027/1"
+    assert client.get(f"/deadlines/placements/{written}?as_at=2027-05-04").status_code == 404
+    back = client.post(f"/deadlines/placements/{written}/documents/contracts/documents/7/withdrawal", json=BACK)
+    assert (back.status_code, back.get_json()["document_id"]) == (200, "contracts/documents/7")
+    assert client.get(back.headers["Location"]).get_json()["placement_id"] == "TIS/2027/1"
