@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from sqlalchemy import func, select
 from services.deadlines.app import SERVICE, create_app
 from services.deadlines.evidence import standing
 from services.deadlines.history import as_known
-from services.deadlines.models import PlacementVersion
+from services.deadlines.models import Placement, PlacementVersion
 from services.deadlines.shown import placement_shown
 from shared.database import transaction
 from shared.errors import Refused
@@ -244,3 +245,15 @@ def test_a_version_is_kept_only_of_what_has_changed(worker: Worker, clock: Clock
         assert session.scalar(select(func.count()).select_from(PlacementVersion)) == 1
         [version] = session.scalars(select(PlacementVersion))
     assert (version.grade, version.heard_at.date(), version.replaced_at.date()) == ("ST3", FIRST + DAY, FIRST + 3 * DAY)
+
+
+def test_a_whole_time_equivalent_of_many_places_is_no_change_when_it_is_told_again(
+    worker: Worker, client: FlaskClient, clock: Clock
+) -> None:
+    two_thirds = a_placement(whole_time_equivalent=Decimal("0.66666"))
+    for number, event in enumerate([two_thirds, two_thirds, a_placement(whole_time_equivalent=Decimal("0.667"))], start=1):
+        worker.take_in([a_message(event, number)], clock.on(FIRST + number * DAY))
+    with transaction(worker.engine) as session:
+        assert session.scalar(select(func.count()).select_from(PlacementVersion)) == 0
+        assert session.scalars(select(Placement)).one().changes == 0
+    assert client.get("/deadlines/placements/p1").get_json()["whole_time_equivalent"] == "0.667"
