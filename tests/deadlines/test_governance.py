@@ -1,16 +1,19 @@
 """Bodies meet and report: what they owe in a calendar year, what is said before it ends, and what after."""
 
+from dataclasses import replace
 from datetime import date, timedelta
-from itertools import permutations
+from itertools import count, permutations
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import select
 
 from services.deadlines.app import SERVICE, create_app
-from services.deadlines.models import GovernedYear
+from services.deadlines.models import GovernedBody, GovernedYear, Milestone
 from shared.database import transaction
 from shared.decisions import DecisionRow
 from shared.events import Event, MilestoneApproaching, MilestoneMet, MilestoneMissed, MilestoneSet, MilestoneWithdrawn
@@ -270,6 +273,98 @@ def test_older_news_of_a_meeting_is_ignored(worker: Worker, clock: Clock) -> Non
     worker.take_in([new], clock())
     worker.take_in([old], clock())
     assert year(worker).meetings_held == 1
+
+
+def test_a_body_that_was_named_by_mistake_is_gone_with_its_years_and_what_it_owed(
+    worker: Worker, client: FlaskClient, clock: Clock
+) -> None:
+    hear(worker, a_meeting("m1", SPRING, body=OPERATIONS))
+    hear(worker, a_meeting("m1", SPRING))
+    bodies = client.get("/deadlines/governance?year=2027").get_json()["bodies"]
+    assert [body["regarding"] for body in bodies] == [f"{BOARD}/2027"]
+    withdrawn = of_bodies(worker, MilestoneWithdrawn)
+    assert {event.regarding for event in withdrawn} == {f"{OPERATIONS}/RBN/2027"}
+    assert {event.reason for event in withdrawn} == {"what is known of 2027 was corrected: the body is not on record for it"}
+    clock.on(date(2028, 1, 1))
+    assert {id_.split("/")[0] for _, id_ in strike_of_bodies(worker)} == {"management-board"}
+    assert {id_.split("/")[0] for id_, state in states(worker).items() if state != "withdrawn"} == {"management-board"}
+
+
+def test_a_day_that_was_told_wrongly_leaves_no_year_behind_and_makes_none_whole(tmp_path: Path, clock: Clock) -> None:
+    worker = a_worker(SERVICE, tmp_path, clock)
+    hear(worker, a_meeting("m1", date(2026, 3, 1)))
+    hear(worker, a_meeting("m1", SPRING))
+    shown = {number: create_app(worker).test_client().get(f"/deadlines/governance?year={number}").get_json() for number in (2026, 2027)}
+    assert [[body["full_calendar_year"] for body in each["bodies"]] for each in shown.values()] == [[], [False]]
+    clock.on(date(2028, 1, 1))
+    strike(worker)
+    assert of_bodies(worker, MilestoneMissed) == []
+
+
+def test_a_body_that_comes_back_in_the_same_batch_is_kept(worker: Worker, clock: Clock) -> None:
+    hear(worker, a_meeting("m1", SPRING))
+    worker.take_in([told(event, clock().date()) for event in (a_meeting("m1", SPRING, body=OPERATIONS), a_meeting("m1", SPRING))], clock())
+    assert year(worker).meetings_held == 1
+    assert {id_: state for id_, state in states(worker).items() if state != "withdrawn"} == {
+        f"{BOARD}/2027/meetings/2": "set",
+        f"{BOARD}/2027/reports/2": "set",
+    }
+
+
+DAYS = st.sampled_from([date(2025, 3, 1), date(2026, 3, 1), date(2026, 11, 1), date(2027, 1, 10), SPRING, date(2027, 4, 1)])
+BODIES = st.sampled_from(["management-board", COMMITTEE, OPERATIONS])
+TELLINGS: st.SearchStrategy[Event] = st.one_of(
+    st.builds(lambda number, day, body: a_meeting(f"m{number}", day, body=body), st.integers(1, 3), DAYS, BODIES),
+    st.builds(
+        lambda began, ends: a_contract(service_start=began, ends_on=ends),
+        st.sampled_from([date(2026, 1, 1), date(2026, 6, 1), date(2027, 4, 1), date(2028, 1, 1)]),
+        st.sampled_from([date(2028, 6, 30), date(2030, 3, 31)]),
+    ),
+)
+
+
+def about(number: int, event: Event) -> Event:
+    """The same news of another lead employer."""
+    (name,) = [name for name in ("meeting_id", "contract_id") if hasattr(event, name)]
+    changed: dict[str, Any] = {"lead_employer": f"L{number}", name: f"{getattr(event, name)} of L{number}"}
+    return replace(event, **changed)
+
+
+def known_of(worker: Worker, number: int) -> tuple[dict[str, Any], set[Any]]:
+    """What is on record of the bodies of a lead employer: their years, and what they owe."""
+    lead = f"L{number}"
+    with transaction(worker.engine) as session:
+        bodies = {body.body: body.first_on for body in session.scalars(select(GovernedBody).where(GovernedBody.lead_employer == lead))}
+        years = session.scalars(select(GovernedYear).where(GovernedYear.lead_employer == lead))
+        found = {f"{row.body} {row.year}": (row.facts, row.meetings_held, row.owed, row.checks) for row in years}
+        owed = {
+            (milestone.title, milestone.rule, milestone.due, milestone.state, milestone.met_on, milestone.detail)
+            for milestone in session.scalars(select(Milestone).where(Milestone.lead_employer == lead))
+            if milestone.body_id and milestone.counts
+        }
+    return bodies | found, owed
+
+
+def test_the_last_word_on_each_meeting_and_contract_alone_decides_in_any_order(tmp_path: Path, clock: Clock) -> None:
+    worker, numbers = a_worker(SERVICE, tmp_path, clock), count()
+
+    @settings(max_examples=40, deadline=None)
+    @given(st.lists(TELLINGS, min_size=1, max_size=6), st.data())
+    def in_any_order(tellings: list[Event], data: st.DataObject) -> None:
+        messages = [told(event, clock().date()) for event in tellings]
+        last_words = [*{message.data.subject: message for message in messages}.values()]
+        shuffled = data.draw(st.permutations(messages))
+        cut = data.draw(st.integers(0, len(shuffled)))
+        known = []
+        for batches in ([last_words], [[message] for message in messages], [shuffled[:cut], shuffled[cut:]]):
+            number = next(numbers)
+            for batch in batches:
+                theirs = [replace(message, id=f"{message.id} {number}", data=about(number, message.data)) for message in batch]
+                worker.take_in(theirs, clock())
+            known.append(known_of(worker, number))
+        assert known[0] == known[1] == known[2]
+
+    in_any_order()
 
 
 # ---- quorum, and the committee beside the Board ------------------------------------------------------------------

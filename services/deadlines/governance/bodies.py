@@ -42,6 +42,7 @@ class BodyFile:
 
     :param contracts: those of its lead employer that are in force.
     :param board: the days on which the Management Board of the same lead employer met.
+    :param dropped: years, or the body itself, that turned out not to have been: their rows go.
     """
 
     unit: Unit
@@ -52,6 +53,7 @@ class BodyFile:
     milestones: list[Milestone] = field(default_factory=list)
     contracts: Sequence[Contract] = ()
     board: Sequence[date] = ()
+    dropped: list[GovernedBody | GovernedYear] = field(default_factory=list)
     decisions: dict[str, tuple[str, str, Decision]] = field(default_factory=dict)
 
     def rows(self) -> Iterator[Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, delete, or_, select
 from sqlalchemy.orm import Session
 
 from services.deadlines.governance import contracts, decisions
@@ -36,7 +36,8 @@ class Governed:
         self.reports: dict[str, Report] = {}
 
     def rows(self, session: Session) -> Iterator[Any]:
-        """Every row to be written; the decisions that rows refer to are put on record as well."""
+        """Every row to be written; the decisions that rows refer to are put on record as well, and rows that were dropped go first."""
+        _delete(session, [row for file in self.bodies.values() for row in file.dropped])
         policies = load_policies("deadlines")
         for contract_id, contract in self.contracts.items():
             for decision in contract.decisions:
@@ -70,6 +71,16 @@ class Governed:
     def _in_force(self, lead_employer: str) -> list[Contract]:
         found = (file.now for file in self.contracts.values())
         return [contract for contract in found if contract is not None and contract.lead_employer == lead_employer]
+
+
+def _delete(session: Session, dropped: Sequence[GovernedBody | GovernedYear]) -> None:
+    """Delete rows that were dropped. What came back in the same batch is written anew after it."""
+    years = [row.year_id for row in dropped if isinstance(row, GovernedYear)]
+    bodies = [row.body_id for row in dropped if isinstance(row, GovernedBody)]
+    if years:
+        session.execute(delete(GovernedYear).where(GovernedYear.year_id.in_(years)))
+    if bodies:
+        session.execute(delete(GovernedBody).where(GovernedBody.body_id.in_(bodies)))
 
 
 class Known(Protocol):

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 
 from services.deadlines.governance.bodies import BodyFile
 from services.deadlines.governance.milestones import OPEN, Subject, Term, in_force, long_day, meet, set_milestone, struck, withdraw
-from services.deadlines.governance.years import CHECKED, judged
+from services.deadlines.governance.years import CHECKED, OWED, judged
 from services.deadlines.models import Contract, GovernedBody, GovernedYear, Milestone
 from shared.policies import load_policies
 from shared.worker import Say
@@ -21,17 +21,21 @@ COUNTED = ("meetings", "reports")
 
 
 def settle(file: BodyFile, today: date) -> list[Say]:
-    """Judge every year of a body that has one more meeting or report, or whose terms or contract changed; keep its milestones in step."""
+    """Judge every year of a body by the meetings, reports and contracts that stand now; keep its milestones in step.
+
+    The last word alone decides: what was told wrongly and then corrected leaves no year behind, nor a body of which nothing is left.
+    """
     days = [*(meeting.held_on for meeting in file.meetings), *(report.issued_on for report in file.reports)]
-    if not days and file.body is None:
-        return []
-    first = min(days, default=file.body.first_on if file.body else today)
+    years = _years(file.contracts, days, today)
+    said = [saying for year in sorted(file.years.keys() - years) for saying in _drop_year(file, year, days, today)]
     opening = file.body.next_on.year if file.body else today.year
-    file.body = _body(file, first, today)
-    said: list[Say] = []
-    for year in sorted({day.year for day in days} | file.years.keys() | set(range(opening, today.year + 1))):
-        if year in file.years or file.days("meetings", year) or file.days("reports", year) or _runs(file.contracts, year):
-            said += _settle_year(file, year, may_set=year >= min(opening, today.year), today=today)
+    if days:
+        file.body = _body(file, min(days), today)
+    elif file.body is not None:
+        file.dropped.append(file.body)
+        file.body = None
+    for year in sorted(years):
+        said += _settle_year(file, year, may_set=year >= min(opening, today.year), today=today)
     return said
 
 
@@ -44,11 +48,35 @@ def clock_struck(file: BodyFile, milestone: Milestone, today: date) -> list[Say]
     return struck(milestone, today)
 
 
+def _years(contracts: Sequence[Contract], days: Sequence[date], today: date) -> set[int]:
+    """The years of a body: those in which it met or reported, and since the first of them those in which a contract may run.
+
+    Before the documents were written nothing is owed: such a year is one only if something was done in it.
+    """
+    if not days:
+        return set()
+    stated_since = load_policies("deadlines")[OWED].first_days[0]
+    since = max(min(days), stated_since).year
+    return {day.year for day in days} | {year for year in range(since, today.year + 1) if _runs(contracts, year)}
+
+
+def _drop_year(file: BodyFile, year: int, days: Sequence[date], today: date) -> list[Say]:
+    """Let a year go that is none of this body's any more, by what is on record now; its milestones stay, withdrawn."""
+    row = file.years.pop(year)
+    file.dropped.append(row)
+    there = bool(days) and min(days).year <= year <= today.year
+    reason = (
+        f"no contract on record runs in {year}" if there else f"what is known of {year} was corrected: the body is not on record for it"
+    )
+    theirs = [milestone for milestone in file.milestones if milestone.regarding == row.year_id and milestone.counts]
+    return [saying for milestone in theirs for saying in withdraw(milestone, reason, today)]
+
+
 def _body(file: BodyFile, first: date, today: date) -> GovernedBody:
     unit, next_on = file.unit, date(today.year + 1, 1, 1)
     if file.body is None:
         return GovernedBody(unit.id, unit.body, unit.lead_employer, unit.host, first_on=first, next_on=next_on)
-    file.body.first_on, file.body.next_on = min(first, file.body.first_on), max(next_on, file.body.next_on)
+    file.body.first_on, file.body.next_on = first, max(next_on, file.body.next_on)
     return file.body
 
 
