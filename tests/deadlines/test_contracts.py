@@ -316,7 +316,9 @@ def test_what_was_missed_can_still_be_met_late(worker: Worker, client: FlaskClie
 def test_a_record_that_cannot_be_is_refused_and_changes_nothing(worker: Worker, client: FlaskClient) -> None:
     hear(worker, a_contract())
     path = f"/deadlines/milestones/C-1/{START_AGAIN}/1/met"
-    bodies: list[Any] = [RECORD | change for change in ({"met_on": "2027-05-06"}, {"recorded_by": "  "}, {"colour": "red"})]
+    bodies: list[Any] = [
+        RECORD | change for change in ({"met_on": "2027-05-06"}, {"met_on": "0001-01-01"}, {"recorded_by": "  "}, {"colour": "red"})
+    ]
     for wrong in (*bodies, {"met_on": "soon"}, []):
         assert client.post(path, json=wrong).status_code == 422, wrong
     assert client.post("/deadlines/milestones/C-9/none/1/met", json=RECORD).status_code == 404

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from services.deadlines.governance.bodies import Unit
+from services.deadlines.governance.contracts import POLICY
 from services.deadlines.governance.decisions import COUNTED, shortfall
 from services.deadlines.governance.milestones import OPEN, STATES, meet
 from services.deadlines.governance.schemas import ContractSchema, MeetingSchema, MetRequest, MilestoneSchema, ReportSchema
@@ -24,6 +25,7 @@ from shared.database import hold, transaction
 from shared.decisions import DecisionRow
 from shared.errors import NotAsThingsStand, Refused, UnknownResource
 from shared.events import Verdict
+from shared.policies import load_policies
 from shared.query import LOWEST_FIRST, known, one_of, takes
 from shared.requests import sent_as
 from shared.worker import today
@@ -122,10 +124,19 @@ def record_met(milestone_id: str) -> Response:
 def _record(day: date) -> dict[str, Any]:
     """What was sent."""
     record = sent_as(MetRequest())
+    problem = ""
     if record["met_on"] > day:
         problem = f"{record['met_on']} has not come yet; record it once it has happened."
+    elif record["met_on"] < (first := _first_day()):
+        problem = f"must not come before {first}; the policies state nothing of contracts of earlier days."
+    if problem:
         raise Refused("The record cannot be used; nothing was changed.", {"met_on": problem})
     return record
+
+
+def _first_day() -> date:
+    """The first day on which the service of a contract can begin, for the policies."""
+    return date.fromordinal(load_policies("deadlines")[POLICY].facts["service_start"].least)
 
 
 def _held(session: Session, milestone_id: str) -> Milestone:
