@@ -15,7 +15,7 @@ from typing import Any
 
 from services.deadlines import waivers
 from services.deadlines.duties import Duty, can_be_asked, placement_duties
-from services.deadlines.evidence import BY_SITE, Standing, evidence, standing
+from services.deadlines.evidence import BY_SITE, Standing, evidence, fits, standing
 from services.deadlines.lateness import lateness_chain
 from services.deadlines.models import AsHeard, Deadline, Document, Placement, PlacementVersion, Waiver
 from shared.errors import UnknownResource
@@ -236,6 +236,13 @@ def document_withdrawn(file: PlacementFile, document_id: str, by: str, reason: s
     return [saying for deadline in file.in_force() for saying in _settle(file, deadline, today(now))]
 
 
+def deadline_of(file: PlacementFile, document_id: str) -> Deadline | None:
+    """The deadline that a document belongs to, in the last revision that it fits; None if it belongs to none, or is not on record."""
+    known = [document for document in file.documents if document.document_id == document_id]
+    fitting = [deadline for deadline in file.deadlines for document in known if fits(document, deadline)]
+    return fitting[-1] if fitting else None
+
+
 def _settle(file: PlacementFile, deadline: Deadline, day: date) -> list[Say]:
     """Say where a deadline stands, if the evidence for it has changed: met by the earliest document that fits it, or no longer."""
     document = evidence(file, deadline) if file.documents else None
@@ -257,12 +264,16 @@ def deadline_waived(file: PlacementFile, deadline: Deadline, wish: waivers.Wish,
 
 
 def waiver_ended(file: PlacementFile, deadline: Deadline, wish: waivers.Wish, now: datetime) -> list[Say]:
-    """End the waiver of a deadline today; from now on the ordinary rules hold.
+    """End the waiver of a deadline today; from now on the ordinary rules hold. Nothing is said if it was met meanwhile, and still is.
 
     :raises NotAsThingsStand: no waiver is in force.
     """
     waivers.end(file, deadline, wish, now)
-    return _stand(file, deadline, standing(file, deadline, today(now)), today(now))
+    stands = standing(file, deadline, today(now))
+    if (stands.state, stands.issued_on) == (deadline.state, deadline.issued_on):
+        _advance(deadline, stands)  # who read it with its waiver has read another state
+        return []
+    return _stand(file, deadline, stands, today(now))
 
 
 def clock_struck(file: PlacementFile, deadline: Deadline, day: date) -> list[Say]:

@@ -79,7 +79,8 @@ def end_waiver(deadline_id: str) -> Response:
 def withdraw_document(placement_id: str, document_id: str) -> Response:
     """Take back a document that was recorded by mistake: ``{"withdrawn_by": …, "reason": …}``. The document as it then stands.
 
-    It meets nothing any more, and stays on record; what really went out is recorded under another id.
+    It meets nothing any more, and stays on record; what really went out is recorded under another id. ``If-Match`` takes the ``ETag`` of
+    the deadline that the document belongs to.
     """
     sent, now = sent_as(DocumentWithdrawalRequest()), running().now()
 
@@ -87,6 +88,8 @@ def withdraw_document(placement_id: str, document_id: str) -> Response:
         hold(session, [placement_id])
         known = Known(session, {placement_id})
         file = known.files[placement_id]
+        if (deadline := decisions.deadline_of(file, document_id)) is not None:
+            if_matches(deadline.version)
         said = decisions.document_withdrawn(file, document_id, sent["withdrawn_by"], sent["reason"], now)
         _kept(session, known, said)
         [document] = [each for each in file.documents if each.document_id == document_id]

@@ -150,3 +150,14 @@ def test_a_placement_and_its_document_are_reached_by_ids_with_slashes(worker: Wo
     back = client.post(f"/deadlines/placements/{written}/documents/contracts/documents/7/withdrawal", json=BACK)
     assert (back.status_code, back.get_json()["document_id"]) == (200, "contracts/documents/7")
     assert client.get(back.headers["Location"]).get_json()["placement_id"] == "TIS/2027/1"
+
+
+def test_a_document_is_taken_back_only_from_the_state_that_was_read(worker: Worker, client: FlaskClient) -> None:
+    tag = client.get(ROSTER).headers["ETag"]
+    worker.take_in([a_message(a_document("duty-roster", "trainee", date(2027, 5, 5), document_id="d1"))], worker.clock())
+    path = "/deadlines/placements/p1/documents/d1/withdrawal"
+    stale = client.post(path, json=BACK, headers={"If-Match": tag})
+    assert (stale.status_code, stale.get_json()["title"]) == (412, "Changed meanwhile")
+    assert client.get(ROSTER).get_json()["state"] == "met"
+    fresh = client.get(ROSTER).headers["ETag"]
+    assert client.post(path, json=BACK, headers={"If-Match": fresh}).status_code == 200

@@ -134,3 +134,12 @@ def test_a_document_taken_back_from_under_a_waiver_leaves_the_deadline_waived() 
     story.waive(ROSTER, WEEK_8, FIRST)
     story.hear(a_document("duty-roster", "trainee", FIRST))
     assert [type(event) for event in story.take_back(f"duty-roster-trainee-{FIRST}", WEEK_12)] == [DeadlineWaived]
+
+
+def test_the_end_of_a_waiver_says_nothing_of_a_deadline_that_was_met_meanwhile_and_is_another_state_to_read() -> None:
+    story = Story(a_placement())
+    story.waive(ROSTER, WEEK_8, FIRST)
+    story.hear(a_document("duty-roster", "trainee", FIRST))
+    before = story[ROSTER].version
+    assert story.end_waiver(ROSTER, WEEK_12) == []
+    assert (story[ROSTER].state, story[ROSTER].issued_on, story[ROSTER].version) == ("met", FIRST, before + 1)
