@@ -138,6 +138,7 @@ class Explanation:
         return next(((value, change) for value in values if (change := self._change(name, value))), None)
 
     def _change(self, name: str, value: Code) -> dict[str, Any] | None:
+        """What one other value of a fact changes; a field that falls away reads None. What only informs is no change."""
         shown = {"fact": name, "at": self._show(name, value)}
         try:
             after = self.conclude({**self.known, name: value})
@@ -145,13 +146,14 @@ class Explanation:
             return {**shown, "outcome": None, "needs": []}
         if after.needs:
             return {**shown, "outcome": None, "needs": most_decisive_first(self.slice_, after)}
-        outcome = self.slice_.policy.outcome
-        differing = {
-            field: found for field, found in after.values.items() if found != self.found.values.get(field) and not outcome[field].informs
+        differing = {field: found for field, found in after.values.items() if found != self.found.values.get(field)}
+        drafted = drafted_outcome(self.slice_.policy, differing, {name: value})
+        changes = {
+            field.name: drafted.get(field.name)  # None: it falls away
+            for field in self.slice_.policy.outcome.values()
+            if not field.informs and (field.name in drafted or (field.name in self.found.values and field.name not in after.values))
         }
-        if not differing and set(after.values) == set(self.found.values):
-            return None
-        return {**shown, "outcome": drafted_outcome(self.slice_.policy, differing, {name: value})}
+        return {**shown, "outcome": changes} if changes else None
 
     def notices(self) -> list[dict[str, Any]]:
         """What is said beside the outcome, in the order of the file."""

@@ -130,7 +130,7 @@ class Plain:
         return [change for change in [next(changes, None)] if change] if ordered else list(changes)
 
     def change(self, name: str, value: Code) -> dict[str, Any] | None:
-        """What one other value of a fact would change."""
+        """What one other value of a fact would change; a field that falls away reads None."""
         changed = {**self.known, name: value}
         shown = {"fact": name, "at": self.show(name, value)}
         try:
@@ -139,11 +139,14 @@ class Plain:
             return {**shown, "outcome": None, "needs": []}
         if after.needs:
             return {**shown, "outcome": None, "needs": most_decisive_first(self.slice_, after)}
-        informs = {field.name for field in self.slice_.policy.outcome.values() if field.informs}
-        differing = {field: new for field, new in after.values.items() if new != self.found.values.get(field) and field not in informs}
-        if not differing and set(after.values) == set(self.found.values):
+        counts = {field.name for field in self.slice_.policy.outcome.values() if not field.informs}
+        before, now = ({field: new for field, new in found.values.items() if field in counts} for found in (self.found, after))
+        if now == before:
             return None
-        return {**shown, "outcome": self.outcome(differing, changed)}
+        differing = self.outcome({field: new for field, new in now.items() if new != before.get(field)}, changed)
+        fallen = dict.fromkeys(before.keys() - now.keys())
+        merged = {**differing, **fallen}
+        return {**shown, "outcome": {field: merged[field] for field in self.slice_.policy.outcome if field in merged}}
 
     def need(self, name: str) -> dict[str, Any]:
         """A question."""

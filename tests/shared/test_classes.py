@@ -147,6 +147,51 @@ def test_whoever_changes_a_decision_changes_no_other() -> None:
     assert decide(policy, facts, DAY, made_at="", id="").to_json() == text
 
 
+@pytest.mark.parametrize("policy", POLICIES, ids=[policy.name for policy in POLICIES])
+def test_what_would_change_a_decision_changes_more_than_what_informs(policy: Policy) -> None:
+    chance = random.Random(policy.name)
+    for slice_ in slices_of(policy):
+        for _ in range(20):
+            facts = some_facts(slice_, chance)
+            try:
+                body = decide(policy, facts, slice_.starts, made_at="", id="").body
+            except TripartiteError:
+                continue
+            for change in body["would_change"]:
+                assert change["outcome"] != {}, (facts, change)
+                assert not [name for name in change["outcome"] or () if policy.outcome[name].informs], (facts, change)
+
+
+def test_a_value_at_which_only_what_informs_falls_away_does_not_hide_the_one_that_matters() -> None:
+    policy = changed(
+        ("  due: date\n", "  due: date\n  advice: {type: text, informs: true}\n"),
+        (
+            "  limit:\n",
+            "  low:\n    - {from: 2020-01-01, value: 2, unit: count, cite: {source: TOOLKIT, section: Sizes, entry: limit}}\n  limit:\n",
+        ),
+        (
+            "rules:\n",
+            "rules:\n"
+            "  - id: little\n"
+            "    from: 2020-01-01\n"
+            "    when: {number: {at_most: $low}}\n"
+            "    then: {advice: It is little indeed.}\n"
+            "    because: It is very small.\n"
+            "    cite: {source: TOOLKIT, section: Sizes, entry: little}\n",
+        ),
+    )
+    body = decide(a_policy(policy), {"number": 2, "day": 737_800}, DAY, made_at="", id="").body
+    assert body["outcome"]["advice"] == "It is little indeed."
+    assert body["would_change"][0] == {"fact": "number", "at": 6, "outcome": {"size": "large", "due": None}}
+
+
+def test_a_field_that_falls_away_is_said_as_nothing_in_its_place() -> None:
+    body = decide(a_policy(), {"number": 4, "day": 737_800}, DAY, made_at="", id="").body
+    assert body["would_change"] == [{"fact": "number", "at": 6, "outcome": {"size": "large", "due": None}}]
+    body = decide(a_policy(), {"number": 7, "day": 737_800}, DAY, made_at="", id="").body
+    assert body["would_change"] == [{"fact": "number", "at": 5, "outcome": {"size": "small", "due": "2021-01-24"}}]
+
+
 # ---- classes, drafts, evaluator ----------------------------------------------------------------------------------
 
 
