@@ -98,6 +98,18 @@ def test_the_last_stage_has_no_compiler_and_no_right_of_root() -> None:
     assert [line for line in lines[user:] if line.startswith(("RUN", "COPY"))] == []
 
 
+def test_what_is_copied_can_be_read_by_the_user_who_runs_it_however_it_was_checked_out(tmp_path: Path) -> None:
+    """The RUN line that sees to it, as the engine's shell would run it on files that were kept to oneself."""
+    lines = final_stage()
+    opens = next(line for line in lines if line.startswith("RUN chmod"))
+    assert max(place for place, line in enumerate(lines) if line.startswith("COPY")) < lines.index(opens) < lines.index("USER tripartite")
+    (tmp_path / "house" / "shared").mkdir(parents=True, mode=0o700)
+    (tmp_path / "house" / "shared" / "plain.py").touch(mode=0o600)
+    subprocess.run(["sh", "-c", opens.removeprefix("RUN ").replace("/house", str(tmp_path / "house"))], check=True)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "house").rglob("*")}
+    assert modes == {"shared": 0o755, "plain.py": 0o644}
+
+
 @pytest.mark.parametrize("named", ["", "policies"])
 def test_a_build_that_names_no_service_fails_and_says_what_to_add(named: str, tmp_path: Path) -> None:
     """The RUN lines that guard the build argument, as the engine's shell would run them."""
@@ -150,6 +162,13 @@ def test_the_health_check_says_whether_a_worker_is_ready(status: int, code: int)
         done = checked({"SERVICE": "deadlines", "TRIPARTITE_HEALTH_PORT": str(port)})
     assert (done.returncode, asked) == (code, ["/health/ready"])
     assert bool(done.stderr) == bool(code)
+
+
+def test_the_health_check_asks_no_proxy_whatever_the_container_was_given() -> None:
+    with answering(200) as (port, asked):
+        proxies = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
+        assert checked({"SERVICE": "deadlines", "TRIPARTITE_HEALTH_PORT": str(port), **proxies}).returncode == 0
+    assert asked == ["/health/ready"]
 
 
 def test_the_health_check_of_a_web_process_asks_below_the_name_of_its_service() -> None:
