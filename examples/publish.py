@@ -3,11 +3,13 @@
     python publish.py placements.jsonl --type placement.updated --source urn:example:tis
 
 Each line of the file (or of standard input, if there is none) is a JSON object: a whole CloudEvent, or the ``data`` of one, for which
-``--type`` and ``--source`` make the rest. The shapes are shared/contract/<type>.schema.json. One line of output for each:
+``--type`` and ``--source`` make the rest; blank lines are passed over. The shapes are shared/contract/<type>.schema.json. One line of
+output for each:
 
     confirmed   the broker has it on disk and will not lose it: the only word that lets you forget the message
     unroutable  no queue takes this type; is it spelt as in the contract?
     refused     the broker could not keep it now (a full queue); send it again later
+    denied      this user may not say such a type; is it spelt as in the contract?
     unusable    the line was no JSON object, lacked what a CloudEvent needs (id, source, type, time, data), or is too large; it was not sent
 
 If the connection is lost before the broker answered, or it does not answer in time (a queue that has just recovered may forget to), it may
@@ -44,14 +46,14 @@ Event = dict[str, Any]
 
 
 def publish(channel: BlockingChannel, exchange: str, event: Event) -> str:
-    """Publish a CloudEvent and wait for the broker's word on it: confirmed, unroutable or refused."""
+    """Publish a CloudEvent and wait for the broker's word on it: confirmed, unroutable, refused or denied (which closes the channel)."""
     properties = pika.BasicProperties(
         content_type="application/cloudevents+json",
         delivery_mode=2,  # persistent: on disk before it is confirmed
         message_id=event["id"],
         type=event["type"],
         app_id=event["source"],
-        correlation_id=event.get("correlationid"),
+        correlation_id=event.get("correlationid") or None,
         timestamp=int(datetime.fromisoformat(event["time"].upper()).timestamp()),
     )
     try:
@@ -60,6 +62,10 @@ def publish(channel: BlockingChannel, exchange: str, event: Event) -> str:
         return "unroutable"
     except exceptions.NackError:
         return "refused"
+    except exceptions.ChannelClosedByBroker as error:
+        if "access to topic" not in error.reply_text:  # else what is denied is not this type, but all
+            raise
+        return "denied"
     return "confirmed"
 
 
@@ -71,7 +77,7 @@ def read(line: str, type_: str | None, source: str | None) -> Event | None:
             now = datetime.now(UTC).isoformat()
             event = {"specversion": "1.0", "id": str(uuid.uuid4()), "source": source, "type": type_, "time": now, "data": event}
         time_of = datetime.fromisoformat(event["time"].upper())  # RFC 3339 has small t and z as well
-        names = [event["id"], event["source"], event["type"], event.get("correlationid", "none")]
+        names = [event["id"], event["source"], event["type"], event.get("correlationid") or "none"]
         fits = all(isinstance(name, str) and 0 < len(name.encode()) < 256 for name in names)  # AMQP's limit
         fits = fits and len(json.dumps(event).encode()) <= LARGEST
         return event if fits and time_of.tzinfo and time_of.timestamp() > 0 and isinstance(event["data"], dict) else None
@@ -79,19 +85,21 @@ def read(line: str, type_: str | None, source: str | None) -> Event | None:
         return None
 
 
-def publish_all(events: Iterable[Event | None], parameters: pika.URLParameters, exchange: str, patience: float) -> Iterator[str]:
-    """Publish one event after the other, each until the broker has answered for it; gives that answer, or "unusable" for no event.
+def publish_all(
+    events: Iterable[tuple[int, Event | None]], parameters: pika.URLParameters, exchange: str, patience: float
+) -> Iterator[tuple[int, str]]:
+    """Publish one event after the other, each until the broker has answered for it; gives its line and that answer ("unusable" for none).
 
     :raises AMQPError, OSError: the broker denies access, or was away for longer than ``patience`` seconds.
     """
     channel = None
-    for event in events:
+    for line, event in events:
         word, give_up = "" if event else "unusable", time.monotonic() + patience
         while event and not word:
             try:
                 signal.alarm(ANSWER_WITHIN)
-                if channel is None:
-                    channel = pika.BlockingConnection(parameters).channel()
+                if channel is None or channel.is_closed:
+                    channel = (channel.connection if channel else pika.BlockingConnection(parameters)).channel()
                     channel.confirm_delivery()  # from now on the broker answers for every message
                 word = publish(channel, exchange, event)
             except (exceptions.AMQPError, OSError) as error:  # in doubt: again, with the same id
@@ -102,7 +110,7 @@ def publish_all(events: Iterable[Event | None], parameters: pika.URLParameters, 
                 time.sleep(1)
             finally:
                 signal.alarm(0)
-        yield f"{word} {event['type']} {event['id']}" if event else word
+        yield line, f"{word} {event['type']} {event['id']}" if event else word
     with suppress(exceptions.AMQPError):
         if channel:
             channel.connection.close()
@@ -123,7 +131,9 @@ def not_answered(*_: object) -> None:
 def main() -> int:
     """The command; gives the exit code."""
     options = argparse.ArgumentParser(description="Publish events to Tripartite's bus.")
-    options.add_argument("file", nargs="?", type=argparse.FileType(encoding="utf-8"), default=sys.stdin, help="JSON lines (standard input)")
+    options.add_argument(
+        "file", nargs="?", type=argparse.FileType(encoding="utf-8-sig"), default=sys.stdin, help="JSON lines (standard input)"
+    )
     options.add_argument("--type", help="of the events whose data the lines are, such as placement.updated")
     options.add_argument("--source", help="who says them, such as urn:example:tis")
     options.add_argument("--url", type=broker, default=os.environ.get("AMQP_URL", LOCAL), help="of the broker; AMQP_URL hides the password")
@@ -134,8 +144,9 @@ def main() -> int:
     signal.signal(signal.SIGALRM, not_answered)
     answers = set()
     try:
-        events = (read(line, chosen.type, chosen.source) for line in chosen.file)
-        for number, answer in enumerate(publish_all(events, chosen.url, chosen.exchange, chosen.patience), 1):
+        lines = ((number, line) for number, line in enumerate(chosen.file, 1) if line.strip())
+        events = ((number, read(line, chosen.type, chosen.source)) for number, line in lines)
+        for number, answer in publish_all(events, chosen.url, chosen.exchange, chosen.patience):
             print(f"line {number}: {answer}", flush=True)
             answers.add(answer.split()[0])
     except UnicodeDecodeError as error:

@@ -9,7 +9,8 @@ time-out nobody knows whether it arrived. So three things are this program's to 
 * **Is it of now?** ``t`` may be five minutes from this clock; what somebody overheard cannot be sent again later.
 * **Was it here before?** An id (``Tripartite-Alert``) counts once; it is committed before the answer, and answered the same again.
 
-Put it behind the web server that ends TLS: webhooks must be ``https://``. SIGTERM or Ctrl-C ends it.
+Put it behind the web server that ends TLS (webhooks must be ``https://``) and that gathers each request first: this program takes one at a
+time. SIGTERM or Ctrl-C ends it.
 """
 
 import argparse
