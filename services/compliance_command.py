@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from services.command import as_data, told_plainly
+from services.reaching import open_url
 from services.screen import causes_table, compliance_table, console, exception_lines, figures_table, kpi_lines
 from shared.config import read_config
 from shared.errors import Refused, Unreachable
@@ -114,9 +115,9 @@ def fetched(base: str | None, path: str, query: Mapping[str, Any]) -> str:
     base = (base or f"http://{config.host}:{config.port}").rstrip("/")
     if not base.startswith(("http://", "https://")):
         raise Refused(f"--to must begin with http:// or https://, not {base!r}.")
-    asked = f"{base}{path}?{urllib.parse.urlencode(query)}"
+    asked = urllib.request.Request(f"{base}{path}?{urllib.parse.urlencode(query)}")  # noqa: S310 (one of the two schemes)
     try:
-        with urllib.request.urlopen(asked, timeout=SECONDS) as answer:  # noqa: S310 (one of the two schemes)
+        with open_url(asked, SECONDS) as answer:
             text: str = answer.read().decode()
             return text
     except urllib.error.HTTPError as error:

@@ -33,7 +33,7 @@ SENT_AT_ONCE = 1_000
 @click.argument("file", type=A_FILE)
 @click.option("--as", "kind", type=click.Choice(KINDS), required=True, help="What the file is of. -csv: TIS's bulk-upload spreadsheets.")
 @click.option("--posts", type=A_FILE, help="The posts' spreadsheet: it has the training and the employing body of each placement's post.")
-@click.option("--as-of", help="The time as of which a spreadsheet speaks (2027-05-05T09:00:00Z); else when the file was last written.")
+@click.option("--as-of", help="As of when a spreadsheet speaks (2027-05-05T09:00:00Z; a correction later); else when it was written.")
 @click.option("--partly", is_flag=True, help="Import the good rows although others are refused. Else it is all of them, or nothing.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write everything that is wrong to this file, as CSV.")
 @click.option("--to", "base", help="Base URL of the house (http://127.0.0.1:8000).")
@@ -52,7 +52,7 @@ def import_file(
     with ExitStack() as opened:
         spool = Spool()
         opened.callback(spool.close)
-        refusals = Refusals(_report(report, opened))
+        refusals = Refusals(_report(report, (file, posts), opened))
         found = _checked(file, kind, posts, as_of, spool, refusals)
         if kind == "posts-csv":
             click.echo(f"{many(found.usable, 'row')} checked. A house keeps no posts: give the file as --posts to an import of placements.")
@@ -64,9 +64,12 @@ def import_file(
     sys.exit(1 if refusals.rows else 0)
 
 
-def _report(report: Path | None, opened: ExitStack) -> IO[str] | None:
+def _report(report: Path | None, read: tuple[Path | None, ...], opened: ExitStack) -> IO[str] | None:
+    """The report, opened; never one of the files that are read."""
     if report is None:
         return None
+    if report.exists() and any(report.samefile(file) for file in read if file):
+        raise Refused(f"{report} is what is to be imported, and would be overwritten; give --report another name.")
     try:
         return opened.enter_context(report.open("w", encoding="utf-8", newline=""))
     except OSError as error:

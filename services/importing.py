@@ -14,9 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from services.reaching import open_url
 from shared.errors import Refused, Unreachable
 
 CHUNK = 200
+LARGEST_CHUNK = 8 * 1024 * 1024
+"""About how many bytes are posted at once: half of what a request may have (shared/service.py)."""
 BUSY = 503
 """A house whose database is away, or held by somebody else for too long: the same is sent again."""
 Line = tuple[int, dict[str, Any]]
@@ -72,11 +75,14 @@ def import_lines(lines: Iterator[Line], post: Post, report: Report, progress: Ca
 def _chunks(lines: Iterator[Line], size: int) -> Iterator[tuple[str, list[Line]]]:
     """Runs of lines that go to the same place."""
     held: list[Line] = []
+    weight = 0
     for line in lines:
-        if held and (len(held) == size or path_of(held[0][1]) != path_of(line[1])):
+        its_own = len(json.dumps(line[1]))
+        if held and (len(held) == size or weight + its_own > LARGEST_CHUNK or path_of(held[0][1]) != path_of(line[1])):
             yield path_of(held[0][1]), held
-            held = []
+            held, weight = [], 0
         held.append(line)
+        weight += its_own
     if held:
         yield path_of(held[0][1]), held
 
@@ -119,7 +125,7 @@ def http_post(base: str, patience: float, say: Callable[[str], None]) -> Post:
         while True:
             asked = urllib.request.Request(base.rstrip("/") + path, body, {"Content-Type": "application/json"})  # noqa: S310
             try:
-                with urllib.request.urlopen(asked, timeout=60) as answer:  # noqa: S310
+                with open_url(asked, 60) as answer:
                     return answer.status, json.load(answer)
             except (OSError, ValueError) as error:
                 if isinstance(error, urllib.error.HTTPError) and error.code != BUSY:

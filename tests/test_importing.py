@@ -22,11 +22,11 @@ from services.checking import Refusals, Spool
 from services.deadlines.app import SERVICE, create_app
 from services.deadlines.upstream.sheets import Wrong
 from services.import_command import SENT_AT_ONCE
-from services.importing import http_post
+from services.importing import LARGEST_CHUNK, Report, http_post, import_lines
 from shared.database import transaction
 from shared.outbox import OutboxRow
 from shared.samples.uploads import write_uploads
-from shared.service import MOST_EVENTS
+from shared.service import LARGEST_BODY, MOST_EVENTS
 from shared.worker import Worker
 from tests.deadlines.test_upstream import tis
 from tests.helpers import HOUSE, Clock, a_placement, a_worker, cloud_event, settle
@@ -273,6 +273,36 @@ def test_a_house_that_is_not_there_is_said_so(files: tuple[Path, Path]) -> None:
 def test_a_request_holds_no_more_than_a_house_takes() -> None:
     assert SENT_AT_ONCE <= MOST_EVENTS
     assert callable(http_post)
+
+
+def test_a_request_is_no_larger_than_a_house_takes_either() -> None:
+    posted: list[int] = []
+
+    def post(path: str, objects: list[dict[str, Any]]) -> tuple[int, Any]:
+        posted.append(len(json.dumps(objects)))
+        return 202, {"taken": len(objects), "new": len(objects)}
+
+    report = Report()
+    import_lines(((number, {"tisId": f"{number}", "said": "x" * 900_000}) for number in range(50)), post, report, lambda _: None)
+    assert report.taken == 50
+    assert LARGEST_CHUNK / 2 < max(posted) < LARGEST_CHUNK * 1.01 < LARGEST_BODY
+
+
+def test_a_house_on_this_machine_is_spoken_to_past_every_proxy(
+    house: House, files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    placements, posts = files
+    assert imported(house, placements, "--posts", str(posts), "--patience", "0").exit_code == 0
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_report_never_overwrites_what_is_read(house: House, files: tuple[Path, Path], which: int) -> None:
+    placements, posts = files
+    before = files[which].read_bytes()
+    answer = imported(house, placements, "--posts", str(posts), "--report", str(files[which]))
+    assert (answer.exit_code, files[which].read_bytes()) == (2, before)
+    assert "give --report another name" in answer.stderr
 
 
 def test_a_report_holds_no_formulas(tmp_path: Path) -> None:

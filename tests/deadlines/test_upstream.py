@@ -158,6 +158,22 @@ def test_an_end_before_the_start_is_refused() -> None:
     assert list(problems(tis(dateTo="2027-08-03"))) == ["record.data.dateTo"]
 
 
+@pytest.mark.parametrize("said", [{"name": "Cardiology"}, ["Cardiology"], True, 0.8])
+def test_what_is_no_text_is_refused_where_a_text_belongs(said: object) -> None:
+    assert problems(tis(specialty=said)) == {"record.data.specialty": "must be text."}
+
+
+def test_a_field_that_is_blank_is_read_by_its_other_name() -> None:
+    assert updated(tis(traineeId="  ", personId="77")).trainee_id == "77"
+
+
+@pytest.mark.parametrize(
+    "at", ["1970-01-01T00:00:00+01:00", "0001-01-01T00:00:00+14:00", "9000-12-31T23:59:59-12:00", "2027-04-27T09:02:05"]
+)
+def test_a_time_that_no_message_can_have_is_refused_at_the_door(at: str) -> None:
+    assert list(problems(tis(at=at))) == ["record.metadata.timestamp"]
+
+
 def test_another_table_another_operation_and_a_time_without_its_zone_are_refused_together() -> None:
     raw = tis("lookup", at="2027-04-27T09:02:05")
     raw["record"]["metadata"]["table-name"] = "Post"

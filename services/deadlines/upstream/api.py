@@ -11,9 +11,9 @@ from shared import outbox
 from shared.answers import answer, running, sent_json
 from shared.database import transaction
 from shared.errors import MalformedEvent, Refused
-from shared.problems import pointed
+from shared.problems import MOST_PROBLEMS, pointed
 from shared.query import heeds, needed
-from shared.service import MOST_PROBLEMS, accept
+from shared.service import accept
 from shared.wire import Message, parse_json
 
 routes = Blueprint("upstream", __name__, description="TIS's messages and bulk-upload spreadsheets in")

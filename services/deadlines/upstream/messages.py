@@ -10,7 +10,7 @@ import re
 import typing
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from shared.errors import MalformedEvent
@@ -21,6 +21,8 @@ from shared.policies.reading import suggest
 from shared.wire import Message, microseconds
 
 SOURCE = "urn:hee:tis"
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9001, 1, 1, tzinfo=UTC)
+"""When upstream can have said something: before 1970 there are no sequence numbers."""
 _SPELLINGS = {
     "placement_id": "id",
     "trainee_id": "traineeId",
@@ -75,14 +77,16 @@ def _time(metadata: Mapping[str, Any], problems: dict[str, str]) -> datetime:
         time = datetime.fromisoformat(given)
     except ValueError:
         time = datetime.min
-    if time.tzinfo is None or not 1970 <= time.year <= 9000:
+    if time.tzinfo is None or not EARLIEST <= time < LATEST:
         problems["record.metadata.timestamp"] = f"must be a time such as 2027-05-05T09:00:00Z, not {given!r}."
     return time
 
 
 def _updated(raw: Mapping[str, Any], data: Mapping[str, Any], operation: str, problems: dict[str, str]) -> Event | None:
     def value(*names: str) -> str:
-        found = next((str(data[name]).strip() for name in names if data.get(name) not in (None, "")), "")
+        given = [(name, data[name]) for name in names if data.get(name) is not None]
+        problems.update({f"record.data.{name}": "must be text." for name, said in given if _is_no_text(said)})
+        found = next((text for _, said in given if (text := str(said).strip())), "")
         if not found:
             problems[f"record.data.{names[0]}"] = f"is missing (also read as {' or '.join(names[1:])})." if names[1:] else "is missing."
         return found
@@ -122,7 +126,12 @@ def _updated(raw: Mapping[str, Any], data: Mapping[str, Any], operation: str, pr
 
 def _placement_id(raw: Mapping[str, Any], data: Mapping[str, Any]) -> str:
     found = raw.get("tisId") or raw["record"].get("tisId") or data.get("id") or data.get("tisId")
-    return str(found).strip() if isinstance(found, str | int) else ""
+    return "" if _is_no_text(found) else str(found).strip()
+
+
+def _is_no_text(said: object) -> bool:
+    """Everything in TIS's data is a text; a whole number is plain enough, and whatever else it may be was not meant."""
+    return isinstance(said, bool) or not isinstance(said, str | int)
 
 
 def site_of(known_as: str) -> dict[str, str]:

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import BinaryIO
 
 from services.deadlines.upstream import cells
-from services.deadlines.upstream.messages import site_of
+from services.deadlines.upstream.messages import EARLIEST, LATEST, site_of
 from services.deadlines.upstream.sheets import Column, Row, Sheet, Wrong, open_sheet
 from shared.errors import MalformedEvent, Refused
 from shared.event_data import read_event
@@ -138,7 +138,7 @@ def read_time(given: str) -> datetime:
         found = datetime.fromisoformat(given)
     except ValueError:
         found = datetime.min
-    if found.tzinfo is None or not 1970 <= found.year <= 9000:
+    if found.tzinfo is None or not EARLIEST <= found < LATEST:
         problem = f"must be a time with its offset, such as 2027-05-05T09:00:00Z, not {given!r}."
         raise Refused("The time of the file cannot be read.", {"as_of": problem})
     return found.astimezone(UTC)
