@@ -25,6 +25,8 @@ from shared.service import LARGEST_BODY
 from shared.worker import Clock, Worker, clock_of
 
 SERVICES = {name: import_module(f"services.{name}.app") for name in NAMES}
+REFUSED_UNREAD = 2 * LARGEST_BODY
+"""What is larger than this, waitress refuses in words of its own; what is only too large, the service does, in those of RFC 9457."""
 log = structlog.get_logger()
 
 
@@ -108,7 +110,7 @@ def serve(house: House, say: Callable[[str], None]) -> None:
     host, port = house.config.host, house.config.port
     try:
         server = create_server(
-            house, host=host, port=port, threads=8, max_request_body_size=LARGEST_BODY, connection_limit=1_000, channel_timeout=30
+            house, host=host, port=port, threads=8, max_request_body_size=REFUSED_UNREAD, connection_limit=1_000, channel_timeout=30
         )
     except OSError as error:
         house.close()

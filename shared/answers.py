@@ -24,6 +24,8 @@ from shared.rules import Decision
 from shared.wire import parse_json
 from shared.worker import Say, Worker
 
+LONGEST_KEY = 255
+
 
 class IdempotencyRow(Base):
     """The answer that was given to an Idempotency-Key."""
@@ -118,9 +120,11 @@ def once(make: Callable[[Session], tuple[str, int, str]], now: datetime) -> Resp
     """Run ``make`` in a transaction; with an Idempotency-Key, once: the same key and body get the first answer again.
 
     :param make: returns the JSON, the status and the Location of the answer.
-    :raises IdempotencyConflict: the key was used with another request.
+    :raises IdempotencyConflict: the key was used with another request; :raises Refused: it is too long.
     """
     key = request.headers.get("Idempotency-Key")
+    if key and len(key) > LONGEST_KEY:
+        raise Refused(f"The Idempotency-Key has {len(key):,} characters, and may have {LONGEST_KEY}; a UUID will do.")
     asked = hashlib.sha256(f"{request.full_path}\n".encode() + request.get_data()).hexdigest()
     with transaction(running().worker.engine) as session:
         hold(session, [f"the idempotency key {key}"] if key else [])  # who sends the same at once waits, and gets the first answer

@@ -25,7 +25,7 @@ from marshmallow import fields as shapes
 from marshmallow.validate import Length, OneOf, Range
 
 from shared import topology
-from shared.event_data import plain_text, schema_of
+from shared.event_data import Day, plain_text, schema_of
 from shared.events import EVENTS, Code, Event
 from shared.wire import CONTENT_TYPE, LARGEST_MESSAGE, LONGEST_EXTENSION
 
@@ -299,7 +299,7 @@ _KINDS: dict[type, Callable[[Any], Json]] = {
     shapes.String: lambda _: {"type": "string"},
     shapes.Integer: lambda _: {"type": "integer"},
     shapes.Decimal: lambda _: {"type": "string"},
-    shapes.Date: lambda _: {"type": "string", "format": "date"},
+    Day: lambda _: {"type": "string", "format": "date"},
     shapes.AwareDateTime: lambda _: {"type": "string", "format": "date-time"},
     shapes.List: lambda field: {"type": "array", "items": shape_of(field.inner)},
     shapes.Dict: lambda field: {

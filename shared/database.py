@@ -14,6 +14,7 @@ is upgraded half way), waits for others up to BUSY_SECONDS, and syncs fully. The
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -50,6 +51,8 @@ A statement that is prepared is planned each time anew: a plan made while a tabl
 
 AWAY = ("08", "40", "53", "55", "57")
 """PostgreSQL's classes of errors for connections, rollbacks, resources, locks and an operator's intervention."""
+SQLITE_AWAY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+"""The same of SQLite; the upper bits of a code only say more."""
 BEYOND_A_LIMIT = "54"
 """PostgreSQL's class of errors (SQLSTATE) for what is too large for an index or a row: the message is at fault."""
 
@@ -166,7 +169,8 @@ def is_away(error: Exception) -> bool:
     state = getattr(error.orig, "sqlstate", None)
     if state:
         return str(state)[:2] in AWAY
-    return type(error.orig).__module__.startswith("psycopg") or "locked" in str(error.orig)
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return type(error.orig).__module__.startswith("psycopg") if code is None else code & 0xFF in SQLITE_AWAY
 
 
 def is_outage(error: Exception) -> bool:

@@ -261,10 +261,20 @@ def _plain_fact(value: object) -> None:
         plain_text(value)
 
 
+class Day(shapes.Date):
+    """A date as RFC 3339 has it: Python reads more forms than JSON Schema's ``date`` and anybody's eye."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, str) or not _DAY.fullmatch(value):
+            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SCALARS: dict[Any, Callable[[], shapes.Field[Any]]] = {
     str: lambda: shapes.String(required=True, validate=[Length(max=LONGEST_TEXT), plain_text], error_messages=_MISSING),
     int: lambda: shapes.Integer(required=True, strict=True, error_messages=_MISSING),
     Decimal: lambda: shapes.Decimal(required=True, validate=Range(min=Decimal(0), max=Decimal(2)), error_messages=_MISSING),
-    date: lambda: shapes.Date(required=True, format="iso", error_messages=_MISSING | {"invalid": "must be a date such as 2027-08-04."}),
+    date: lambda: Day(required=True, format="iso", error_messages=_MISSING | {"invalid": "must be a date such as 2027-08-04."}),
     datetime: lambda: shapes.AwareDateTime(required=True, format="iso", error_messages=_MISSING),
 }

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 import structlog
@@ -13,6 +14,11 @@ from werkzeug.exceptions import HTTPException
 from shared.database import is_away
 from shared.errors import DecisionError, Refused
 
+MOST_PROBLEMS = 100
+"""How many entries a problem has at most: what has more wrong is wrong as a whole."""
+ASK_AGAIN = "Ask again in a moment."
+SEND_AGAIN = """Whether anything was stored is not known. Events, and whatever has an Idempotency-Key, can be sent again: they count once.
+Without a key look first whether it is there."""
 log = structlog.get_logger()
 refused_decisions = Counter("tripartite_decisions_refused", "Decisions refused because the product was at fault", ["service", "error"])
 
@@ -29,7 +35,7 @@ def failed(error: Exception) -> Response:
         return problem(500, "The decision was refused", f"{error} Nothing was stored; tell the operators of this service.")
     if is_away(error):
         log.warning("request.postponed", path=request.path, error=type(error).__name__)
-        response = problem(503, "The database is away", "Whether anything was stored is not known. Send the same again: it counts once.")
+        response = problem(503, "The database is away", ASK_AGAIN if request.method in ("GET", "HEAD") else SEND_AGAIN)
         response.headers["Retry-After"] = "1"
         return response
     log.error("request.failed", path=request.path, exc_info=error)
@@ -46,11 +52,12 @@ def http_problem(error: HTTPException) -> Response:
 
 
 def problem(status: int, title: str, detail: str, errors: Mapping[str, str] | None = None) -> Response:
-    """An RFC 9457 problem; ``errors`` has one entry per wrong field, each with a JSON pointer into what was sent."""
+    """An RFC 9457 problem; ``errors`` has one entry per wrong field, at most MOST_PROBLEMS, each with a JSON pointer into what was sent."""
     body: dict[str, Any] = {"type": "about:blank", "title": title or HTTPStatus(status).phrase, "status": status, "detail": detail}
     body["instance"] = request.path
     if errors:
-        body["errors"] = [{"pointer": f"#/{pointer}" if pointer else "#", "detail": problem} for pointer, problem in errors.items()]
+        told = islice(errors.items(), MOST_PROBLEMS)
+        body["errors"] = [{"pointer": f"#/{pointer}" if pointer else "#", "detail": problem} for pointer, problem in told]
     return Response(json.dumps(body, ensure_ascii=False), status, content_type="application/problem+json")
 
 

@@ -186,4 +186,4 @@ def _refuse_others(names: Collection[str]) -> None:
         name: f"is not taken here{suggest(name, names)}; there are {', '.join(names)}." for name in request.args if name not in names
     }
     if problems:
-        raise Refused("The list cannot be made.", problems)
+        raise Refused("The query cannot be used.", problems)

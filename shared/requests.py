@@ -8,7 +8,7 @@ from marshmallow.validate import Length, Range
 
 from shared.answers import sent_json
 from shared.errors import Refused
-from shared.event_data import plain_text
+from shared.event_data import Day, plain_text
 from shared.policies.facts import field_errors
 from shared.policies.reading import read_day
 from shared.problems import pointed
@@ -33,17 +33,18 @@ def text_field(longest: int = LONGEST_NAME) -> fields.String:
     """A text that must be there and say something."""
     too_long = Length(max=longest, error=f"must be at most {longest} characters long.")
     return fields.String(
-        required=True, validate=[too_long, plain_text, _says_something], error_messages={**MISSING, "invalid": "must be text."}
+        required=True, validate=[too_long, plain_text, says_something], error_messages={**MISSING, "invalid": "must be text."}
     )
 
 
 def day_field() -> fields.Date:
     """A day that must be there."""
     last = Range(max=LAST_DAY, error=f"must not come after {LAST_DAY}.")
-    return fields.Date(required=True, validate=last, error_messages={**MISSING, "invalid": "must be a date such as 2027-06-30."})
+    return Day(required=True, validate=last, error_messages={**MISSING, "invalid": "must be a date such as 2027-06-30."})
 
 
-def _says_something(text: str) -> None:
+def says_something(text: str) -> None:
+    """More than blanks."""
     if not text.strip():
         raise ValidationError("must not be empty.")
 

@@ -28,16 +28,16 @@ from shared import decisions, outbox
 from shared.answers import Running, answer, answer_text, listed, narrowed, once, running, sent_json
 from shared.database import missing_migrations, transaction
 from shared.errors import DecisionError, MalformedEvent, Refused, UnknownPolicy, UnknownResource
-from shared.event_data import plain_text
+from shared.event_data import Day, plain_text
 from shared.logs import configure_logs
 from shared.policies import load_references
 from shared.policies.facts import read_facts
 from shared.policies.page import page, reference_page
 from shared.policies.policy import Policy
 from shared.policies.reading import read_day, suggest
-from shared.problems import failed, http_problem, pointed, problem
+from shared.problems import MOST_PROBLEMS, failed, http_problem, pointed, problem
 from shared.query import HIGHEST_FIRST, heeds, takes
-from shared.requests import Request, problems_of
+from shared.requests import Request, problems_of, says_something
 from shared.rules import Decision, decide, ready_policies
 from shared.wire import Message, fitting, read_from_outside
 from shared.worker import Say, Worker, today
@@ -45,7 +45,13 @@ from shared.worker import Say, Worker, today
 log = structlog.get_logger()
 LARGEST_BODY = 16 * 1024 * 1024
 MOST_EVENTS = 1_000
-MOST_PROBLEMS = 100
+RECORDED = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+"""What ``?record=`` may be."""
+
+
+def _empty_or_something(subject: str) -> None:
+    if subject:
+        says_something(subject)
 
 
 class DecisionRequest(Request):
@@ -57,8 +63,10 @@ class DecisionRequest(Request):
         required=True,
         error_messages={"required": "are missing: an object of names and values.", "invalid": "must be an object of names and values."},
     )
-    as_at = shapes.Date(load_default=None, allow_none=True, error_messages={"invalid": "must be a date such as 2021-06-01."})
-    subject = shapes.String(load_default="", validate=[Length(max=200), plain_text], error_messages={"invalid": "must be text."})
+    as_at = Day(load_default=None, allow_none=True, error_messages={"invalid": "must be a date such as 2021-06-01."})
+    subject = shapes.String(
+        load_default="", validate=[Length(max=200), plain_text, _empty_or_something], error_messages={"invalid": "must be text."}
+    )
 
 
 def create_service(
@@ -185,14 +193,15 @@ def show_reference(reference: str) -> Response:
     return answer(reference_page(known[reference], name))
 
 
-@heeds("record")
+@takes("record")
 def make_decision(policy: str) -> Response:
     """Decide. ``?record=false`` answers 200 and stores nothing; else 201, stored, with its Location."""
     now = running().now()
     found = _policy(policy)
+    recorded = _is_recorded()
     asked = _decision_request(found)
     as_at = asked["as_at"] or today(now)
-    if request.args.get("record", "true").lower() in ("false", "no", "0"):
+    if not recorded:
         decision = decide(found, asked["facts"], as_at, made_at=decisions.stamp(now), id=decisions.new_id())
         return answer_text(decision.to_json(), 200)
 
@@ -202,6 +211,13 @@ def make_decision(policy: str) -> Response:
         return decision.to_json(), 201, url_for(".show_decision", decision_id=decision.id)
 
     return once(make, now)
+
+
+def _is_recorded() -> bool:
+    given = request.args.get("record", "true")
+    if given.lower() not in RECORDED:
+        raise Refused("Nothing was decided.", {"record": f"must be true or false, not {given!r}."})
+    return RECORDED[given.lower()]
 
 
 def _decision_request(policy: Policy) -> dict[str, Any]:

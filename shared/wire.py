@@ -10,6 +10,7 @@ shared/event_data.py.
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -170,7 +171,8 @@ def read_message(raw: str | bytes | Mapping[str, Any]) -> Message:
     time = _time(envelope, problems)
     sequence = _sequence(envelope, time, problems)
     for name in ("correlationid", "traceparent"):
-        if not _EXTENSION.fullmatch(str(envelope.get(name) or "")):
+        value = envelope.get(name) or ""
+        if not isinstance(value, str | int) or not _EXTENSION.fullmatch(str(value)):
             problems[name] = f"must be at most {LONGEST_EXTENSION} printable ASCII characters."
     event = EVENTS.get(str(envelope.get("type")))
     unknown = {} if event or "type" in problems else {"type": f"{envelope['type']!r} is not an event of shared/events.py."}
@@ -215,8 +217,8 @@ def parse_json(raw: str | bytes) -> Any:
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice in one object")
+        times = Counter(key for key, _ in pairs)  # in one look at each: the object may be as large as a message
+        raise ValueError(f"the key {next(key for key in times if times[key] > 1)!r} stands twice in one object")
     return found
 
 

@@ -15,8 +15,11 @@ from shared.answers import answer, listed, narrowed, running
 from shared.database import transaction
 from shared.errors import Refused, UnknownResource
 from shared.events import Verdict
+from shared.problems import failed
 from shared.query import LOWEST_FIRST, one_of, takes
 
+LONGEST_PATH = 500
+"""How much is kept of what somebody asked for."""
 routes = Blueprint("responsibility", __name__, description="Who owns a concern, and whether a meeting was quorate")
 
 
@@ -31,7 +34,7 @@ def _noted(session: Session, cases: list[Case]) -> None:
     session.add_all(_read(case.concern_id) for case in cases)
 
 
-@routes.get("/cases/<concern_id>")
+@routes.get("/cases/<path:concern_id>")
 def show_case(concern_id: str) -> Response:
     """One case: who owns it, who decides, what must happen first, who must be told, or which facts are missing."""
     with transaction(running().worker.engine) as session:
@@ -74,8 +77,11 @@ def _meeting(meeting: Meeting) -> dict[str, Any]:
 def note_decisions_read(response: Response) -> Response:
     """Decisions hold what is known of a concern: a read of them, one or many, leaves a row as well, before they are shown."""
     if request.method == "GET" and request.path.startswith("/responsibility/decisions") and response.status_code == 200:
-        with transaction(running().worker.engine) as session:
-            session.add(_read(request.full_path.removeprefix("/responsibility/").rstrip("?")))
+        try:
+            with transaction(running().worker.engine) as session:
+                session.add(_read(request.full_path.removeprefix("/responsibility/").rstrip("?")[:LONGEST_PATH]))
+        except Exception as error:  # Flask asks no error handler about what fails here
+            return failed(error)
     return response
 
 

@@ -34,6 +34,8 @@ Code = int | str
 TYPES = ("money", "integer", "boolean", "choice", "date", "text")
 LARGEST = 10**17
 """The largest number of a policy, in codes: far inside what the engine compares exactly (64 bits)."""
+MOST_UNKNOWN = 100
+"""How many names that are no facts are told of: to find what each may have meant takes time."""
 ORDERED = ("money", "integer", "date")
 OTHER_TEXT = "~any-other"
 """Stands for every text that no condition names."""
@@ -232,7 +234,8 @@ def read_facts(facts: Mapping[str, Fact], given: object, policy: str) -> dict[st
     if not isinstance(given, Mapping):
         raise InvalidFacts(f"The facts of {policy} must be an object of names and values.", {"facts": "must be an object."})
     codes: dict[str, Code] = {}
-    problems = {str(name): _problem(str(name), None, facts) for name in given if name not in facts}
+    unknown = [str(name) for name in given if name not in facts]
+    problems = {name: _problem(name, None, facts) for name in unknown[:MOST_UNKNOWN]}
     for name, fact in facts.items():
         if name in given:
             try:
@@ -240,7 +243,7 @@ def read_facts(facts: Mapping[str, Fact], given: object, policy: str) -> dict[st
             except ValueError as error:
                 problems[name] = _problem(name, "Field may not be null." if given[name] is None else str(error), facts)
     if problems:
-        count = f"{len(problems)} of the facts given to {policy}"
+        count = f"{len(problems) + len(unknown[MOST_UNKNOWN:])} of the facts given to {policy}"
         raise InvalidFacts(f"{count} cannot be used; nothing was decided.", dict(sorted(problems.items())))
     return codes
 

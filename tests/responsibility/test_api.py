@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, text
 
+from services.responsibility.api import LONGEST_PATH
 from services.responsibility.app import SERVICE, create_app
 from services.responsibility.models import CaseRead
 from shared.database import transaction
@@ -72,6 +73,11 @@ def test_every_read_of_a_case_leaves_a_row(worker: Worker, client: FlaskClient) 
     assert reads(worker) == [(concern, now, "127.0.0.1") for concern in ("c1", "c1", "c1", "c2")]
 
 
+def test_a_concern_is_found_by_its_id_whatever_stands_in_it(worker: Worker, client: FlaskClient) -> None:
+    hear(worker, a_concern({"kind": "conduct"}, concern_id="GMC/2027/1"))
+    assert client.get("/responsibility/cases/GMC%2F2027%2F1").get_json()["concern_id"] == "GMC/2027/1"
+
+
 def test_what_was_not_shown_was_not_read(worker: Worker, client: FlaskClient) -> None:
     answer = client.get("/responsibility/cases/c9")
     assert (answer.status_code, answer.get_json()["title"]) == (404, "Not found")
@@ -122,3 +128,15 @@ def test_every_read_of_decisions_leaves_a_row_too(worker: Worker, client: FlaskC
         assert client.get(f"/responsibility/{path}").status_code == 200
         assert path in reads(worker)[-1][0]
     assert len(reads(worker)) == 4
+
+
+def test_what_is_kept_of_a_read_is_no_longer_than_an_index_takes(worker: Worker, client: FlaskClient) -> None:
+    assert client.get(f"/responsibility/decisions?subject={'x' * 5_000}").status_code == 200
+    assert len(reads(worker)[-1][0]) == LONGEST_PATH
+
+
+def test_decisions_are_not_shown_while_nobody_can_note_that_they_were_read(worker: Worker, client: FlaskClient) -> None:
+    with worker.engine.begin() as connection:
+        connection.execute(text("DROP TABLE case_reads"))
+    answer = client.get("/responsibility/decisions")
+    assert (answer.status_code, answer.content_type) == (500, "application/problem+json")

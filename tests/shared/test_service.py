@@ -12,10 +12,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from services.eligibility.app import SERVICE, create_app
-from shared.answers import IdempotencyRow
+from shared.answers import LONGEST_KEY, IdempotencyRow
 from shared.decisions import DecisionRow, EditionRow, new_id
 from shared.outbox import OutboxRow
 from shared.policies import load_policies, load_references
+from shared.problems import MOST_PROBLEMS
 from shared.service import LARGEST_BODY, MOST_EVENTS
 from shared.worker import STALE, Worker
 from tests.helpers import Clock, a_document, a_placement, a_worker, cloud_event
@@ -145,6 +146,23 @@ def test_a_day_before_the_first_rule_is_a_problem_that_names_the_first_day(clien
     assert "they begin on 2020-01-01" in found["detail"]
 
 
+@pytest.mark.parametrize("day", ["20210601", "2021-W22-2", "2021-6-1", "2021-06-01T00:00:00"])
+def test_a_day_is_written_as_rfc_3339_has_it(client: FlaskClient, day: str) -> None:
+    assert pointers(problem(client.post(ROUTE, json={**ASKED, "as_at": day}), 422)) == {"#/as_at"}
+
+
+def test_of_very_many_wrong_fields_some_are_named_and_all_are_counted(client: FlaskClient) -> None:
+    found = problem(client.post(ROUTE, json={"facts": {f"fact{number}": 1 for number in range(20_000)}}), 422)
+    assert len(found["errors"]) == MOST_PROBLEMS
+    assert len(json.dumps(found)) < 100_000
+
+
+def test_a_body_with_one_of_very_many_keys_twice_is_refused_as_soon_as_it_is_read(client: FlaskClient) -> None:
+    keys = ",".join(f'"{number}":0' for number in range(200_000))
+    found = problem(client.post(ROUTE, data=f'{{{keys},"twice":0,"twice":0}}', content_type="application/json"), 422)
+    assert "'twice' stands twice" in found["detail"]
+
+
 def test_an_unknown_policy_is_a_problem_that_suggests_one(client: FlaskClient) -> None:
     for found in (client.post("/eligibility/decisions/procurement-rout", json=ASKED), client.get("/eligibility/policies/procurement-rout")):
         assert "did you mean “procurement-route”?" in problem(found, 404)["detail"]
@@ -185,16 +203,29 @@ def test_a_decision_that_is_not_to_be_recorded_stores_and_says_nothing(client: F
     assert [count(worker, table) for table in (DecisionRow, EditionRow, OutboxRow, IdempotencyRow)] == [0, 0, 0, 0]
 
 
+@pytest.mark.parametrize("query", ["record=maybe", "record=", "recrod=false", "record=false&dry=1"])
+def test_a_dry_run_that_is_misspelt_is_refused_and_is_not_a_decision(client: FlaskClient, worker: Worker, query: str) -> None:
+    problem(client.post(f"{ROUTE}?{query}", json=ASKED), 422)
+    assert (count(worker, DecisionRow), count(worker, OutboxRow)) == (0, 0)
+
+
 @pytest.mark.parametrize("subject", ["", "x" * 200, "Zoë 7"])
 def test_a_subject_is_text_of_at_most_200_characters(client: FlaskClient, worker: Worker, subject: str) -> None:
     assert client.post(ROUTE, json={**ASKED, "subject": subject}).status_code == 201
     assert [row.subject for row in rows(worker, DecisionRow)] == [subject]
 
 
-@pytest.mark.parametrize("subject", ["x" * 201, "a\nb", "a\x00", 3, None])
+@pytest.mark.parametrize("subject", ["x" * 201, "a\nb", "a\x00", 3, None, "   "])
 def test_a_subject_that_is_too_long_or_not_plain_is_a_problem(client: FlaskClient, worker: Worker, subject: Any) -> None:
     assert pointers(problem(client.post(ROUTE, json={**ASKED, "subject": subject}), 422)) == {"#/subject"}
     assert count(worker, DecisionRow) == 0
+
+
+def test_an_idempotency_key_is_no_longer_than_an_index_takes(client: FlaskClient, worker: Worker) -> None:
+    found = problem(client.post(ROUTE, json=ASKED, headers={"Idempotency-Key": "k" * (LONGEST_KEY + 1)}), 422)
+    assert f"may have {LONGEST_KEY}" in found["detail"]
+    assert count(worker, DecisionRow) == 0
+    assert client.post(ROUTE, json=ASKED, headers={"Idempotency-Key": "k" * LONGEST_KEY}).status_code == 201
 
 
 def test_an_undetermined_decision_is_stored_and_not_said(client: FlaskClient, worker: Worker) -> None:
