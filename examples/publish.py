@@ -24,6 +24,7 @@ import argparse
 import json
 import logging
 import os
+import re
 import signal
 import sys
 import time
@@ -42,6 +43,8 @@ LARGEST = 1024 * 1024  # bytes of an event; whoever hears a larger one puts it i
 LOCAL = "amqp://guest:guest@127.0.0.1:5672/%2F"
 DENIED = (exceptions.ProbableAuthenticationError, exceptions.ProbableAccessDeniedError, exceptions.ChannelClosedByBroker)
 """What waiting does not mend: a wrong password, no such virtual host; no such exchange, or no right to write to it."""
+NAME = re.compile("[!-~]{1,255}")
+"""Printable ASCII without spaces; AMQP's properties have room for so much."""
 Event = dict[str, Any]
 
 
@@ -72,17 +75,25 @@ def publish(channel: BlockingChannel, exchange: str, event: Event) -> str:
 def read(line: str, type_: str | None, source: str | None) -> Event | None:
     """The CloudEvent of a line, or None if it cannot be used."""
     try:
-        event = json.loads(line)
+        event = json.loads(line, parse_constant=no_number)
         if "specversion" not in event:
             now = datetime.now(UTC).isoformat()
             event = {"specversion": "1.0", "id": str(uuid.uuid4()), "source": source, "type": type_, "time": now, "data": event}
         time_of = datetime.fromisoformat(event["time"].upper())  # RFC 3339 has small t and z as well
         names = [event["id"], event["source"], event["type"], event.get("correlationid") or "none"]
-        fits = all(isinstance(name, str) and 0 < len(name.encode()) < 256 for name in names)  # AMQP's limit
-        fits = fits and len(json.dumps(event).encode()) <= LARGEST
+        fits = event["specversion"] == "1.0" and all(NAME.fullmatch(name) for name in names)
+        fits = fits and len(json.dumps(event, ensure_ascii=False).encode()) <= LARGEST
         return event if fits and time_of.tzinfo and time_of.timestamp() > 0 and isinstance(event["data"], dict) else None
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
         return None
+
+
+def no_number(word: str) -> None:
+    """NaN and Infinity, which Python reads and JSON does not know.
+
+    :raises ValueError: always.
+    """
+    raise ValueError(word)
 
 
 def publish_all(

@@ -30,6 +30,7 @@ import threading
 
 import pika
 from pika import exceptions
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
 LOCAL = "amqp://guest:guest@127.0.0.1:5672/%2F"
 DENIED = (exceptions.ProbableAuthenticationError, exceptions.ProbableAccessDeniedError)
@@ -98,7 +99,7 @@ def listen_through_outages(
     while not ending.is_set():
         try:
             listen(file, host, parameters, exchange, ending)
-        except (exceptions.AMQPError, OSError) as error:
+        except (exceptions.AMQPError, AMQPConnectorException, OSError) as error:
             if isinstance(error, DENIED) or getattr(error, "reply_code", None) in (403, 406):
                 raise
             print(f"The broker is away ({error!r}); trying again.", file=sys.stderr, flush=True)

@@ -21,6 +21,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from services.contract import hears
@@ -75,7 +76,7 @@ class BrokerAs:
         if self.url not in self.connections:
             try:
                 self.connections[self.url] = pika.BlockingConnection(self.parameters)
-            except (AMQPError, OSError, ValueError) as error:
+            except (AMQPError, AMQPConnectorException, OSError, ValueError) as error:  # the second: it let us call, and said nothing
                 reason = str(error) or repr(error)
                 self.connections[self.url] = Unreachable(
                     f"{self.place} does not let us in within {CONNECT_SECONDS:.0f} s ({reason}); see that RabbitMQ runs there "

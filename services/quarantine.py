@@ -208,7 +208,7 @@ def _retry_one(engine: Engine, service: Service, fingerprint: str, now: datetime
         if message is not None:
             problem = _attempt(session, service, message, now)
         if problem:
-            row.reason = problem[:LONGEST_REASON]
+            row.reason = storable(problem)[:LONGEST_REASON]
             _note(session, row, "still-not-handled", now)
         else:
             _note(session, row, "retried", now)
@@ -236,7 +236,7 @@ def _attempt(session: Session, service: Service, message: Message, now: datetime
     except Exception as error:
         if is_outage(error):
             raise
-        return storable(str(error)) if isinstance(error, Refused) else f"the handler failed: {error!r}"
+        return str(error) if isinstance(error, Refused) else f"the handler failed: {error!r}"
     return ""
 
 

@@ -11,12 +11,14 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
+from math import nan
 from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Gauge, generate_latest
+from sqlalchemy.exc import DBAPIError
 
 from shared.config import Config
 from shared.errors import InvalidSettings, Unreachable
@@ -110,7 +112,7 @@ def _answers(worker: Worker) -> Callable[..., Iterable[bytes]]:
 def _answer(worker: Worker, path: str) -> tuple[str, str, bytes]:
     """Status, content type and body."""
     if path == "/metrics":
-        batches, age = waiting(worker.engine)
+        batches, age = _outbox(worker)
         outbox_batches.labels(worker.service.name).set(batches)
         outbox_age.labels(worker.service.name).set(age)
         return "200 OK", CONTENT_TYPE_LATEST, generate_latest(REGISTRY)
@@ -121,3 +123,11 @@ def _answer(worker: Worker, path: str) -> tuple[str, str, bytes]:
         body = json.dumps({"status": "not ready" if problems else "ready", "problems": problems}).encode()
         return "503 Service Unavailable" if problems else "200 OK", "application/json", body
     return "404 Not Found", "application/json", b'{"paths": ["/health/live", "/health/ready", "/metrics"]}'
+
+
+def _outbox(worker: Worker) -> tuple[float, float]:
+    """What waits in the outbox: how many batches, and the age of the oldest; not known while the database is away, and all else is."""
+    try:
+        return waiting(worker.engine)
+    except DBAPIError:
+        return nan, nan

@@ -25,7 +25,7 @@ from marshmallow import fields as shapes
 from marshmallow.validate import Length, OneOf, Range
 
 from shared import topology
-from shared.event_data import Day, plain_text, schema_of
+from shared.event_data import Day, Share, plain_text, schema_of
 from shared.events import EVENTS, Code, Event
 from shared.wire import CONTENT_TYPE, LARGEST_MESSAGE, LONGEST_EXTENSION
 
@@ -279,7 +279,7 @@ def _bound(validator: Any, field: shapes.Field[Any]) -> Json:
         return {"enum": list(validator.choices)}
     if isinstance(validator, Length) and validator.max is not None and not validator.min:
         return {"maxProperties" if isinstance(field, shapes.Dict) else "maxLength": validator.max}
-    if isinstance(validator, Range) and isinstance(field, shapes.Decimal):
+    if isinstance(validator, Range) and isinstance(field, Share):
         return _between(validator.min, validator.max)
     raise NotImplementedError(f"shared/asyncapi.py cannot say the validator {validator!r} in JSON Schema; add it to _bound.")
 
@@ -298,7 +298,7 @@ def _between(least: Decimal, most: Decimal) -> Json:
 _KINDS: dict[type, Callable[[Any], Json]] = {
     shapes.String: lambda _: {"type": "string"},
     shapes.Integer: lambda _: {"type": "integer"},
-    shapes.Decimal: lambda _: {"type": "string"},
+    Share: lambda _: {"type": "string"},
     Day: lambda _: {"type": "string", "format": "date"},
     shapes.AwareDateTime: lambda _: {"type": "string", "format": "date-time"},
     shapes.List: lambda field: {"type": "array", "items": shape_of(field.inner)},

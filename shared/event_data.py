@@ -192,7 +192,7 @@ def _plain_integer(value: Any) -> Any:
 
 
 _DATE = re.compile("[1-9][0-9]{3}-[01][0-9]-[0-3][0-9]")
-_SMALL_DECIMAL = re.compile(r"0\.[0-9]{1,4}|[01](\.0)?")
+_SMALL_DECIMAL = re.compile(r"0\.[0-9]{1,3}|[01](\.0)?")
 
 
 def _left_to_the_schema(value: Any) -> Any:
@@ -271,10 +271,21 @@ class Day(shapes.Date):
 
 
 _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+class Share(shapes.Decimal):
+    """A fraction, to three decimals: as it is kept, so that what is told again is no change."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        found = super()._deserialize(value, attr, data, **kwargs)
+        digits = found.as_tuple().exponent
+        return round(found, 3) if isinstance(digits, int) and digits < -3 and found < 1_000 else found
+
+
 _SCALARS: dict[Any, Callable[[], shapes.Field[Any]]] = {
     str: lambda: shapes.String(required=True, validate=[Length(max=LONGEST_TEXT), plain_text], error_messages=_MISSING),
     int: lambda: shapes.Integer(required=True, strict=True, error_messages=_MISSING),
-    Decimal: lambda: shapes.Decimal(required=True, validate=Range(min=Decimal(0), max=Decimal(2)), error_messages=_MISSING),
+    Decimal: lambda: Share(required=True, validate=Range(min=Decimal(0), max=Decimal(2)), error_messages=_MISSING),
     date: lambda: Day(required=True, format="iso", error_messages=_MISSING | {"invalid": "must be a date such as 2027-08-04."}),
     datetime: lambda: shapes.AwareDateTime(required=True, format="iso", error_messages=_MISSING),
 }

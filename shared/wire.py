@@ -25,6 +25,8 @@ from shared.events import EVENTS, Event
 CONTENT_TYPE = "application/cloudevents+json"
 LARGEST_MESSAGE = 1024 * 1024
 LONGEST_EXTENSION = 200
+LAST_YEAR = 2099
+"""What is said to be of a later year was mistyped; taken in, nothing newer would ever count against it."""
 _ID = re.compile("[!-~]{1,300}")
 _EXTENSION = re.compile(rf"[ -~]{{0,{LONGEST_EXTENSION}}}")
 _NUMBER = re.compile("[0-9]{1,20}")
@@ -247,7 +249,7 @@ def _time(envelope: Mapping[str, Any], problems: dict[str, str]) -> datetime:
         time = datetime.fromisoformat(str(envelope.get("time")).upper())  # RFC 3339 has small t and z as well
     except ValueError:
         time = datetime.min
-    if time.tzinfo is None or not 1900 <= time.year <= 9000:
+    if time.tzinfo is None or not 1900 <= time.year <= LAST_YEAR:
         problems["time"] = f"must be an RFC 3339 time with its offset, such as 2027-05-05T09:00:00Z, not {envelope.get('time')!r}."
         return datetime.now(UTC)
     return time.astimezone(UTC)

@@ -1,6 +1,7 @@
 """`tripartite doctor` on a real broker and real databases: a healthy set-up is found so, of each broken one it says the fix."""
 
 import json
+import socket
 import sqlite3
 import tomllib
 import urllib.request
@@ -17,6 +18,7 @@ import pytest
 import sqlalchemy
 from pika.adapters.blocking_connection import BlockingChannel
 
+from services import doctor_broker
 from services.command import NAMES
 from services.contract import hears
 from services.doctor import PACKAGES
@@ -333,6 +335,16 @@ def test_a_broker_that_is_away_ends_with_3_and_the_databases_are_looked_at_all_t
     assert "TRIPARTITE_BUS_URL has the right host" in text
     assert "newest migration" in text
     assert "secret" not in text
+
+
+def test_a_broker_that_takes_the_call_and_says_nothing_is_away(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor_broker, "CONNECT_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("TRIPARTITE_BUS_URL", f"amqp://guest:secret@127.0.0.1:{silent.getsockname()[1]}/")
+        answer = run("doctor", SERVICE)
+    assert answer.exit_code == 3
+    assert "does not let us in" in flat(answer.output)
+    assert "newest migration" in flat(answer.output)
 
 
 def test_a_database_that_is_away_ends_with_3_and_the_broker_is_looked_at_all_the_same(

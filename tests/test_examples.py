@@ -154,12 +154,28 @@ def test_lines_that_are_no_events_are_reported_and_the_others_are_sent(url: str)
         {**good, "time": "noon"},
         {**good, "time": "2027-05-05T09:00:00"},
         {**good, "data": []},
+        {**good, "specversion": "0.3"},
+        {**good, "id": "an id"},
+        {**good, "source": "urn:é"},
+        {**good, "data": {"placement_id": "\ud800"}},
+        {**good, "data": {"share": float("nan")}},
         {"specversion": "1.0"},
         {**good, "data": {"placement_id": "p" * LARGEST_MESSAGE}},
     ]
-    ran = publish(url, f"\nnot json\n[]\n3\n{lines_of([*spoilt, good])}", "--type", "placement.updated", "--source", "urn:example:tis")
-    assert ran.stdout.splitlines()[:-1] == [f"line {number}: unusable" for number in range(1, 11)]
+    ran = publish(url, f"not json\n[]\n3\n{lines_of([*spoilt, good])}", "--type", "placement.updated", "--source", "urn:example:tis")
+    assert ran.stdout.splitlines()[:-1] == [f"line {number}: unusable" for number in range(1, len(spoilt) + 4)]
     assert (ran.returncode, len(waiting(url, QUEUE))) == (1, 1)
+
+
+def test_blank_lines_a_byte_order_mark_and_a_null_are_no_fault(url: str, tmp_path: Path) -> None:
+    events = [cloud_event(a_placement()), {**cloud_event(a_document()), "correlationid": None}]
+    first, second = lines_of(events).splitlines()
+    (tmp_path / "events.jsonl").write_text(f"{first}\n\n  \n{second}\n", encoding="utf-8-sig")
+    with channel_to(url) as channel:
+        channel.queue_bind(QUEUE, EVENTS, "document.issued")
+    ran = publish(url, "", str(tmp_path / "events.jsonl"))
+    assert [line.split()[:3] for line in ran.stdout.splitlines()] == [["line", "1:", "confirmed"], ["line", "4:", "confirmed"]]
+    assert (ran.returncode, len(waiting(url, QUEUE))) == (0, 2)
 
 
 @pytest.mark.parametrize(
@@ -263,6 +279,17 @@ def test_a_host_keeps_the_deadlines_of_its_own_placements(url: str, file: Path) 
     wait_for(lambda: depth(url, HOSTS) == 0, "an empty queue")
     found = rows(file, "select deadline, state, due, duty, owner, recipient from deadlines order by deadline")
     assert found == [(f"d{number}", "set", "2027-06-09", "work-schedule", "host", "trainee") for number in (1, 2)]
+
+
+def test_a_broker_that_takes_the_call_and_never_answers_is_tried_again(file: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"amqp://127.0.0.1:{silent.getsockname()[1]}/?stack_timeout=1&socket_timeout=1"
+        command = [sys.executable, "examples/subscribe.py", "RXN", str(file), "--url", url]
+        with subprocess.Popen(command, cwd=HOUSE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr
+            assert all("trying again" in process.stderr.readline() for _ in range(2))
+            process.terminate()
+            assert process.wait(PATIENCE) == 0
 
 
 def test_a_host_s_code_may_be_written_small(url: str, file: Path) -> None:

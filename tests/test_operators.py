@@ -188,6 +188,15 @@ def test_a_message_too_large_for_a_worker_is_too_large_for_a_retry(store: Store)
     assert store.rows(InboxRow) == []
 
 
+def test_a_reason_that_no_text_column_takes_is_no_hindrance(store: Store) -> None:
+    broken = GOOD.replace(b'"kind":', rb'"a\u0000b":')
+    store.put(broken, GOOD)
+    answer = run("quarantine", "retry", SERVICE, "--all")
+    assert answer.exit_code == 1
+    assert list(store.held) == [broken]
+    assert [action for _, action, _ in store.audit] == ["still-not-handled", "retried"]
+
+
 def test_what_another_service_alone_says_cannot_be_retried_in_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRIPARTITE_DATA", str(tmp_path))
     engine = open_database(f"sqlite:///{tmp_path}/deadlines.db")

@@ -29,6 +29,8 @@ LONGEST_WAIT = 15.0
 PREFETCH_BATCHES = 4
 DEAD_PREFETCH = 20
 POLL_SECONDS = 0.02
+DECLARE_SECONDS = 60.0
+"""How often it is declared anew: an exchange that somebody has deleted takes the bindings with it, and nobody says so."""
 BREATH_SECONDS = 0.01
 """While a whole batch is at hand already, what comes is left to gather for so long: it is read by the dozen, not one by one."""
 log = structlog.get_logger()
@@ -178,8 +180,11 @@ class Subscriber:
         return arrived
 
     def _serve(self, connection: Any) -> None:
-        """Until the worker stops or rests: take in what comes, acknowledge what is done, beat."""
-        beats = time.monotonic()
+        """Until the worker stops or rests: take in what comes, acknowledge what is done, beat, now and then declare anew.
+
+        :raises WrongTopology: something is there no more, and this user may not declare it.
+        """
+        beats = declared = time.monotonic()
         while not (self._stop.is_set() or self._resting.is_set() or self._gives_back.is_set()):
             self._acknowledge()
             with suppress(TimeoutError):
@@ -187,6 +192,9 @@ class Subscriber:
             if time.monotonic() - beats > 1:
                 connection.heartbeat_tick()
                 beats = time.monotonic()
+            if time.monotonic() - declared > DECLARE_SECONDS:
+                declare(connection, self._service, self._types)
+                declared = time.monotonic()
             if len(self._arrived) >= self._batch:
                 self._stop.wait(BREATH_SECONDS)
         self._acknowledge()

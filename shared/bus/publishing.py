@@ -51,7 +51,7 @@ class Publisher:
     def publish(self, envelopes: Sequence[Envelope]) -> None:
         """Publish in this order; returns once every message is confirmed.
 
-        :raises Unconfirmed: the broker refused or returned one, or did not confirm all within CONFIRM_SECONDS.
+        :raises Unconfirmed: the broker is away, refused or returned one, or did not confirm all within CONFIRM_SECONDS.
         """
         try:
             if self._channel is None:
@@ -62,6 +62,11 @@ class Publisher:
             self._last += len(envelopes)
             crashpoint("relay.published.unconfirmed")
             self._await()
+        except LOST as error:
+            self._drop()
+            raise Unconfirmed(
+                f"The broker takes no messages now ({error!r}); see `tripartite doctor`. They are published again."
+            ) from error
         except Exception:
             self._drop()
             raise

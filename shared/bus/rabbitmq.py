@@ -1,14 +1,15 @@
 """RabbitMQ: the connection, and the topology of shared/topology.py, declared where the user may and checked in any case."""
 
+import os
 import ssl
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import amqp
-from amqp import method_framing
+from amqp import method_framing, spec
 from amqp.exceptions import AccessRefused, AMQPError, NotAllowed, NotFound, PreconditionFailed
 from kombu import Connection
 
@@ -24,22 +25,50 @@ CLOSE_SECONDS = 2
 READ_AT_ONCE = 64 * 1024
 FRAME, FRAME_END = struct.Struct(">BHI"), b"\xce"
 """AMQP 0-9-1, 4.2.3: type, channel and size; the payload; one octet that ends it."""
+CONTENT_TYPE_IS_THERE = 1 << 15
+DELIVERY_COUNT = b"\x10x-delivery-count" + b"l"
 LOST: tuple[type[Exception], ...] = (AMQPError, OSError)
 """What tells that a connection or its channel cannot be used any more."""
 
 
 class Message(amqp.Message):
-    """A message whose properties need not make sense: py-amqp lets one that it cannot decode end the connection, again and again."""
+    """A message as it is delivered, whatever somebody has written around it.
 
-    def _load_properties(self, *frame: Any) -> int:
+    What py-amqp cannot decode ends the connection, and everything that was on its way comes again, and again. So the names of exchange
+    and routing key, for which nobody here asks, are left out; and properties that make no sense are reduced to the two that are read.
+    """
+
+    def __init__(self, *parts: Any, **frame: Any) -> None:
+        if frame.get("frame_method") == spec.Basic.Deliver:
+            frame["frame_args"] = _without_names(frame["frame_args"])
+        super().__init__(*parts, **frame)
+
+    def _load_properties(self, class_id: int, frame: bytes, offset: int) -> int:
         try:
-            return int(super()._load_properties(*frame))
-        except Exception as error:
-            self.properties = {"content_type": f"none: the properties cannot be decoded ({error!r})"}
+            return int(super()._load_properties(class_id, frame, offset))
+        except Exception:
+            self.properties = _two_properties(frame, offset)
             return 0
 
 
 method_framing.Message = Message
+
+
+def _without_names(delivery: bytes) -> bytes:
+    """basic.deliver with two empty names: consumer tag, delivery tag (8 octets), redelivered (1), name of exchange, routing key."""
+    start = 4  # class and method
+    names = start + 1 + delivery[start] + 8 + 1
+    return bytes(delivery[:names]) + b"\0\0"
+
+
+def _two_properties(header: bytes, offset: int) -> dict[str, Any]:
+    """Content type, the first of the properties, and the header in which a quorum queue counts deliveries, a long integer."""
+    (flags,) = struct.unpack_from(">H", header, offset)
+    size = header[offset + 2] if flags & CONTENT_TYPE_IS_THERE else 0
+    content_type = bytes(header[offset + 3 : offset + 3 + size]).decode(errors="replace")
+    place = bytes(header).rfind(DELIVERY_COUNT)
+    count = struct.unpack_from(">q", header, place + len(DELIVERY_COUNT)) if place >= 0 else (0,)
+    return {"content_type": content_type, "application_headers": {"x-delivery-count": count[0]}}
 
 
 def connect(url: str) -> Any:
@@ -48,7 +77,18 @@ def connect(url: str) -> Any:
     :raises OSError: nobody answers, or its certificate is not trusted; :raises amqp.AMQPError: who answers refuses.
     :raises WrongTopology: this user is not let in.
     """
-    client = Connection(url.partition("?")[0], heartbeat=HEARTBEAT_SECONDS, connect_timeout=CONNECT_SECONDS, ssl=tls_of(url))
+    parts = urlsplit(url)
+    client = Connection(  # part by part: kombu takes a semicolon in a URL, as a password may have, for the end of it
+        transport="pyamqp",
+        hostname=f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname,
+        port=parts.port or (5671 if parts.scheme == "amqps" else 5672),
+        userid=unquote(parts.username or "guest"),
+        password=unquote(parts.password or "guest"),
+        virtual_host=unquote(parts.path[1:]) or "/",
+        heartbeat=HEARTBEAT_SECONDS,
+        connect_timeout=CONNECT_SECONDS,
+        ssl=tls_of(url),
+    )
     try:
         connection = client.transport.establish_connection()
     except (AccessRefused, NotAllowed) as error:
@@ -109,11 +149,16 @@ def tls_of(url: str) -> dict[str, Any] | None:
 
     ``amqps://…?cacertfile=/etc/ca.pem&certfile=…&keyfile=…&server_name_indication=broker``: the peer is always verified; without
     ``cacertfile`` by the machine's own authorities.
+
+    :raises WrongTopology: a file that it names cannot be read.
     """
     parts = urlsplit(url)
     if parts.scheme != "amqps":
         return None
     said = dict(parse_qsl(parts.query))
+    for name in ("cacertfile", "certfile", "keyfile"):
+        if name in said and not os.access(said[name], os.R_OK):
+            raise WrongTopology(f"TRIPARTITE_BUS_URL says {name}={said[name]}, and that file cannot be read; see its place and its rights.")
     return {
         "cert_reqs": ssl.CERT_REQUIRED,
         "ca_certs": said.get("cacertfile"),

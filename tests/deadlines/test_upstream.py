@@ -167,9 +167,7 @@ def test_a_field_that_is_blank_is_read_by_its_other_name() -> None:
     assert updated(tis(traineeId="  ", personId="77")).trainee_id == "77"
 
 
-@pytest.mark.parametrize(
-    "at", ["1970-01-01T00:00:00+01:00", "0001-01-01T00:00:00+14:00", "9000-12-31T23:59:59-12:00", "2027-04-27T09:02:05"]
-)
+@pytest.mark.parametrize("at", ["1970-01-01T00:00:00+01:00", "0001-01-01T00:00:00+14:00", "2207-05-05T09:00:00Z", "2027-04-27T09:02:05"])
 def test_a_time_that_no_message_can_have_is_refused_at_the_door(at: str) -> None:
     assert list(problems(tis(at=at))) == ["record.metadata.timestamp"]
 

@@ -25,7 +25,7 @@ from shared.errors import MalformedEvent
 from shared.event_data import plain_text
 from shared.events import EVENTS, DocumentIssued, Event, PlacementUpdated
 from shared.topology import EVENTS as EXCHANGE
-from shared.wire import LONGEST_EXTENSION, read_message, say
+from shared.wire import LAST_YEAR, LONGEST_EXTENSION, read_message, say
 from tests.helpers import SOURCE, a_message, a_placement, cloud_event
 from tests.shared.test_events import EXAMPLES
 
@@ -71,7 +71,7 @@ SCALARS: dict[Any, st.SearchStrategy[Any]] = {
     int: st.integers(),
     Decimal: st.decimals(0, 2, places=2),
     date: st.dates(date(1950, 1, 1), date(2099, 12, 31)),
-    datetime: st.datetimes(datetime(1900, 1, 2), datetime(9000, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 (bounds of hypothesis)
+    datetime: st.datetimes(datetime(1900, 1, 2), datetime(LAST_YEAR, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 (bounds of hypothesis)
     type(None): st.none(),
 }
 

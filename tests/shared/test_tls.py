@@ -12,7 +12,7 @@ import pytest
 from shared.bus import open_subscriber, publishing
 from shared.bus.rabbitmq import connect, tls_of
 from shared.config import read_config
-from shared.errors import InvalidSettings
+from shared.errors import InvalidSettings, WrongTopology
 from shared.wire import Envelope
 from tests.brokers import Broker
 from tests.power import free_port
@@ -72,6 +72,12 @@ def test_messages_go_both_ways_over_tls(secured: Secured) -> None:
 def test_a_broker_that_nobody_vouches_for_is_refused(secured: Secured) -> None:
     with pytest.raises(OSError, match="certificate verify failed"):
         connect(secured.url)
+
+
+@pytest.mark.parametrize("name", ["cacertfile", "certfile", "keyfile"])
+def test_a_file_that_cannot_be_read_is_named(name: str, tmp_path: Path) -> None:
+    with pytest.raises(WrongTopology, match=f"{name}={tmp_path}/none.pem, and that file cannot be read"):
+        connect(f"amqps://guest:guest@127.0.0.1:{free_port()}/?{name}={tmp_path}/none.pem")
 
 
 def test_a_url_without_tls_needs_none() -> None:

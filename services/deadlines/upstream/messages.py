@@ -18,10 +18,10 @@ from shared.event_data import read_event
 from shared.events import Event, PlacementType, PlacementUpdated, PlacementWithdrawn
 from shared.organisations import codes_by_name
 from shared.policies.reading import suggest
-from shared.wire import Message, microseconds
+from shared.wire import LAST_YEAR, Message, microseconds
 
 SOURCE = "urn:hee:tis"
-EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9001, 1, 1, tzinfo=UTC)
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC)
 """When upstream can have said something: before 1970 there are no sequence numbers."""
 _SPELLINGS = {
     "placement_id": "id",
