@@ -5,6 +5,8 @@ import hashlib
 import importlib
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +24,7 @@ from shared.bus.rabbitmq import connect, declare
 from shared.events import EVENTS
 from tests.brokers import Broker
 from tests.deploy.processes import DEFINITIONS, loaded_broker
+from tests.helpers import HOUSE, a_document, a_placement, cloud_event
 from tests.shared.test_event_classes import table
 
 MADE = definitions({})
@@ -212,6 +215,16 @@ def test_nobody_can_publish_what_is_not_his_to_say(broker: Broker, user: str) ->
             channel.basic_publish(topology.EVENTS, type_, b"{}")
     with channel_of(broker, user) as channel, refused():
         channel.basic_publish("", topology.queue_of("notifications"), b"{}")
+
+
+def test_an_upstream_system_that_says_what_it_may_not_is_denied_that_line_alone(broker: Broker) -> None:
+    lines = [cloud_event(a_placement()), {**cloud_event(a_placement()), "type": "placement.updatd"}, cloud_event(a_document())]
+    command = [sys.executable, "examples/publish.py", "--url", broker.url.replace("guest:guest", "upstream:laptop-upstream")]
+    ran = subprocess.run(
+        command, cwd=HOUSE, input="\n".join(map(json.dumps, lines)), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert [line.split()[2] for line in ran.stdout.splitlines()] == ["confirmed", "denied", "confirmed"], ran.stderr
+    assert ran.returncode == 1
 
 
 @pytest.mark.parametrize("user", [*SERVICES, "upstream"])

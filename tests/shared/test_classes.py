@@ -33,7 +33,7 @@ from tests.shared.trees import CONDITIONS, SOME_FACTS
 
 SERVICES = ("eligibility", "deadlines", "responsibility", "notifications")
 POLICIES = [policy for service in SERVICES for policy in load_policies(service).values()]
-BASES_OF_EACH, NEIGHBOURS = 36, 3
+BASES_OF_EACH, NEIGHBOURS = 15, 3
 DAY = date(2021, 6, 1)
 
 

@@ -26,7 +26,7 @@ from tests.shared.scratch import a_policy, changed
 
 SERVICES = ("eligibility", "deadlines", "responsibility", "notifications")
 POLICIES = [policy for service in SERVICES for policy in load_policies(service).values()]
-DECISIONS = 40_000
+DECISIONS = 15_000
 """How many decisions are generated in all; every policy has its share."""
 
 

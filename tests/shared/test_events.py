@@ -30,6 +30,7 @@ from shared.events import (
     MilestoneMissed,
     MilestoneSet,
     MilestoneWithdrawn,
+    PlacementUpdated,
     PlacementWithdrawn,
     PostMoveDecided,
     ProcurementRouted,
@@ -201,6 +202,8 @@ def test_a_field_that_is_lacking_is_said_to_be_missing(event: Event) -> None:
         ({"whole_time_equivalent": "full"}, "whole_time_equivalent", "number"),
         ({"whole_time_equivalent": "-0.1"}, "whole_time_equivalent", "greater than or equal to 0"),
         ({"whole_time_equivalent": "NaN"}, "whole_time_equivalent", "nan or infinity"),
+        ({"whole_time_equivalent": "1E+99999"}, "whole_time_equivalent", "less than or equal to 2"),
+        ({"whole_time_equivalent": f"{'9' * 50}.12345"}, "whole_time_equivalent", "less than or equal to 2"),
         ({"end_date": "2027-08-03"}, "end_date", "must not come before 2027-08-04"),
         ({"placement_id": "  "}, "placement_id", "must not be empty"),
     ],
@@ -325,6 +328,23 @@ def test_everything_that_is_wrong_with_an_envelope_is_said_at_once() -> None:
 @pytest.mark.parametrize("time", ["2027-05-05T09:00:00", "2027-05-05", "yesterday", "", None, 3])
 def test_a_time_needs_its_offset(time: Any) -> None:
     assert list(refused({**cloud_event(a_placement()), "time": time})) == ["time"]
+
+
+@pytest.mark.parametrize("time", ["2207-05-05T09:00:00Z", "8999-12-31T23:59:59Z", "1899-12-31T23:59:59Z"])
+def test_a_time_that_was_mistyped_does_not_silence_all_that_is_said_later(time: str) -> None:
+    with pytest.raises(MalformedEvent) as raised:
+        read_message({**cloud_event(a_placement()), "time": time})
+    assert list(raised.value.errors) == ["time"]
+
+
+@pytest.mark.parametrize(("said", "read"), [("0.66666", "0.667"), ("0.3333", "0.333"), ("1E-99999", "0"), ("0.8", "0.8"), ("1.0000", "1")])
+def test_a_share_is_read_as_it_is_kept_so_that_what_is_told_again_is_no_change(said: str, read: str) -> None:
+    event = cloud_event(a_placement())
+    event["data"]["whole_time_equivalent"] = said
+    found = read_message(event).data
+    assert isinstance(found, PlacementUpdated)
+    assert found.whole_time_equivalent == Decimal(read)
+    assert int(found.whole_time_equivalent.as_tuple().exponent) >= -3
 
 
 def test_a_time_is_brought_to_utc() -> None:
