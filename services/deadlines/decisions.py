@@ -9,7 +9,6 @@ waivers.py, lateness.py (whose lateness it was), history.py (what was known on a
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import ROUND_HALF_UP, Decimal
 from operator import itemgetter
 from typing import Any
 
@@ -38,8 +37,6 @@ from shared.writing import new, row_of
 
 COPIED = ("placement_id", "host", "host_name", "lead_employer", "trainee_id", "start_date")
 """What a deadline has from its placement, as it was when the deadline was set."""
-THOUSANDTH = Decimal("0.001")
-"""A whole-time equivalent is kept to this, and so is compared to it: what has more places would change with every repeat."""
 TOLD = names_of(DeadlineEvent)
 """What every event tells of its deadline."""
 _what_is_told = itemgetter(*TOLD)
@@ -115,7 +112,6 @@ def placement_withdrawn(file: PlacementFile, event: PlacementWithdrawn, now: dat
 
 def _as_heard(file: PlacementFile, event: PlacementUpdated, said_on: date, now: datetime) -> Placement:
     heard, known = dict(vars(event)), file.placement
-    heard["whole_time_equivalent"] = event.whole_time_equivalent.quantize(THOUSANDTH, ROUND_HALF_UP)
     if known is None:
         return new(Placement)(**heard, heard_at=now)
     if known.trainee_id != event.trainee_id:

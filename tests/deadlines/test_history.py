@@ -23,6 +23,7 @@ from services.deadlines.shown import placement_shown
 from shared.database import transaction
 from shared.errors import Refused
 from shared.events import Event, PlacementWithdrawn
+from shared.wire import read_message
 from shared.worker import Worker
 from tests.deadlines.stories import DUE, FIRST, WEEK_8, WEEK_12, Story
 from tests.helpers import Clock, a_document, a_message, a_placement, a_worker, settle
@@ -252,7 +253,7 @@ def test_a_whole_time_equivalent_of_many_places_is_no_change_when_it_is_told_aga
 ) -> None:
     two_thirds = a_placement(whole_time_equivalent=Decimal("0.66666"))
     for number, event in enumerate([two_thirds, two_thirds, a_placement(whole_time_equivalent=Decimal("0.667"))], start=1):
-        worker.take_in([a_message(event, number)], clock.on(FIRST + number * DAY))
+        worker.take_in([read_message(a_message(event, number).to_json())], clock.on(FIRST + number * DAY))
     with transaction(worker.engine) as session:
         assert session.scalar(select(func.count()).select_from(PlacementVersion)) == 0
         assert session.scalars(select(Placement)).one().changes == 0
