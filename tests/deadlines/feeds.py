@@ -29,5 +29,6 @@ def days_between(before: ClientEvent, after: ClientEvent) -> int:
 
 
 def story_entries(story: Story, reader: Reader = HOST, day: date = FIRST) -> list[Entry]:
-    assert story.file.placement is not None
-    return entries(reader, [Duties(story.file.placement, story.file.deadlines)], day)
+    file = story.file
+    assert file.placement is not None
+    return entries(reader, [Duties(file.placement, file.deadlines, file.documents, file.waivers)], day)

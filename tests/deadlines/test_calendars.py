@@ -1,6 +1,8 @@
 """What a calendar shows, and to whom: each duty as one entry that moves, is marked, is cancelled, and is gone in the end."""
 
 import itertools
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -12,7 +14,7 @@ from services.deadlines.duties import placement_duties
 from shared.events import PlacementType, PlacementWithdrawn
 from tests.deadlines.feeds import HOST, PERSON, SEPTEMBER, story_entries
 from tests.deadlines.stories import FIRST, WEEK_6, Story
-from tests.helpers import a_placement
+from tests.helpers import a_document, a_placement
 
 
 def test_a_host_sees_what_it_owes_and_what_it_waits_for_and_nothing_else() -> None:
@@ -111,6 +113,30 @@ def test_what_was_issued_and_what_was_missed_is_marked() -> None:
     assert not found["Done"].takes_time
     assert "Issued on Wednesday 9 June 2027, in time." in found["Done"].description
     assert "nothing has been issued" in found["Missed"].description
+
+
+def test_the_day_of_the_last_change_moves_with_every_change_and_never_back() -> None:
+    story = Story(a_placement())
+    document = a_document("duty-roster", "trainee", date(2027, 5, 14))
+    news: list[tuple[date, Callable[[date], object]]] = [
+        (date(2027, 5, 20), lambda day: story.hear(document, day=day)),
+        (date(2027, 5, 25), lambda day: story.take_back(document.document_id, day)),
+        (date(2027, 5, 27), lambda day: story.waive("duty-roster-to-trainee", date(2027, 6, 4), day)),
+        (date(2027, 6, 5), story.strike),
+        (date(2027, 6, 16), story.strike),
+        (date(2027, 6, 18), lambda day: story.waive("duty-roster-to-trainee", date(2027, 7, 30), day)),
+        (date(2027, 6, 20), lambda day: story.hear(replace(document, document_id="d2", issued_on=date(2027, 6, 19)), day=day)),
+        (date(2027, 6, 22), lambda day: story.end_waiver("duty-roster-to-trainee", day)),
+        (date(2027, 6, 25), lambda day: story.take_back("d2", day)),
+        (date(2027, 6, 28), lambda day: story.hear(PlacementWithdrawn(placement_id="p1", reason="deleted"), day=day)),
+    ]
+    [uid] = [entry.uid for entry in story_entries(story) if entry.day == WEEK_6]
+    sequence = 0
+    for day, happens in news:
+        happens(day)
+        [roster] = [entry for entry in story_entries(story, day=day) if entry.uid == uid]
+        assert (roster.changed_on, roster.sequence > sequence) == (day, True), day
+        sequence = roster.sequence
 
 
 def test_another_doctor_takes_the_placement_over_and_it_is_cancelled_for_the_first() -> None:

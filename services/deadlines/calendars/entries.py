@@ -9,6 +9,7 @@ from urllib.parse import quote
 from services.deadlines.calendars.reading import CANCELLED, PAST, Duties, Reader
 from services.deadlines.calendars.wording import day_with_weekday, description, one_line, organisation, summary, words
 from services.deadlines.duties import reminded_on
+from services.deadlines.evidence import fits
 from services.deadlines.models import Deadline, Placement
 from shared.plain import printable
 from shared.wire import short_hash
@@ -46,7 +47,7 @@ def _entries(reader: Reader, duties: Duties, day: date) -> Iterator[Entry]:
     for revisions in by_duty.values():
         revisions.sort(key=lambda deadline: (deadline.counts, deadline.withdrawn_on or date.max, deadline.set_on, deadline.revision))
         if _shown(revisions[-1], day):
-            yield _due(reader, duties.placement, revisions)
+            yield _due(reader, duties, revisions)
     if reader.person and (start := _start(reader, duties)) is not None and _start_shown(start, day):
         yield start
 
@@ -64,13 +65,13 @@ def _start_shown(entry: Entry, day: date) -> bool:
     return entry.day >= day - PAST
 
 
-def _due(reader: Reader, placement: Placement, revisions: Sequence[Deadline]) -> Entry:
+def _due(reader: Reader, duties: Duties, revisions: Sequence[Deadline]) -> Entry:
     """A duty, as its newest revision has it. Every change of any of them has counted one up."""
-    deadline = revisions[-1]
+    placement, deadline = duties.placement, revisions[-1]
     return Entry(
         uid=_uid(deadline.placement_id, deadline.duty, deadline.recipient),
         sequence=sum(each.version for each in revisions) - 1 + placement.changes,
-        changed_on=max(_changed_on(placement), *map(_last_change, revisions)),
+        changed_on=max(_changed_on(placement), *(_last_change(duties, revision) for revision in revisions)),
         day=deadline.due,
         summary=summary(reader, deadline),
         description=description(placement, deadline),
@@ -119,11 +120,34 @@ def _changed_on(placement: Placement) -> date:
     return day_of(placement.heard_at)
 
 
-def _last_change(deadline: Deadline) -> date:
-    """The last day on which something is known to have changed about a deadline, from what its row says."""
-    days = [deadline.set_on, deadline.withdrawn_on, deadline.issued_on]
+def _last_change(duties: Duties, deadline: Deadline) -> date:
+    """The last day on which something is known to have changed about a deadline. It never goes back: what was taken back changed it too."""
+    if not deadline.counts:
+        return deadline.withdrawn_on or deadline.set_on
+    days = [deadline.set_on, *_changed_by_documents(duties, deadline), *_changed_by_waivers(duties, deadline)]
     if deadline.state == "approaching":
         days.append(reminded_on(deadline.due, deadline.set_on))
     if deadline.state == "missed":
         days.append(deadline.due + timedelta(days=1))
-    return max(day for day in days if day is not None)
+    return max(days)
+
+
+def _changed_by_documents(duties: Duties, deadline: Deadline) -> Iterator[date]:
+    """The days on which what met a deadline was heard, and on which a document of it was taken back."""
+    for document in duties.documents:
+        if fits(document, deadline):
+            if document.withdrawn_at is not None:
+                yield day_of(document.withdrawn_at)
+            elif document.issued_on == deadline.issued_on:
+                yield day_of(document.heard_at)
+
+
+def _changed_by_waivers(duties: Duties, deadline: Deadline) -> Iterator[date]:
+    """The days on which a deadline was waived, and on which a waiver of it was ended, or was over and the clock said so."""
+    for waiver in duties.waivers:
+        if waiver.deadline_id == deadline.deadline_id:
+            yield day_of(waiver.given_at)
+            if waiver.ended_at is not None:
+                yield day_of(waiver.ended_at)
+            elif deadline.state in ("set", "approaching", "missed"):
+                yield waiver.until + timedelta(days=1)

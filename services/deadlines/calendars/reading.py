@@ -1,4 +1,4 @@
-"""Whose calendar it is, and the placements and deadlines that it is made of: two queries."""
+"""Whose calendar it is, and the placements and deadlines that it is made of: four queries."""
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
-from services.deadlines.models import AsHeard, Deadline, Placement, PlacementVersion
+from services.deadlines.models import AsHeard, Deadline, Document, Placement, PlacementVersion, Waiver
 
 PAST = timedelta(days=60)
 """How long what is over stays to be seen."""
@@ -40,14 +40,16 @@ class Reader:
 
 @dataclass
 class Duties:
-    """A placement with every deadline it ever had that concerns the reader."""
+    """A placement with every deadline it ever had that concerns the reader, and what has happened to these: documents and waivers."""
 
     placement: Placement
     deadlines: list[Deadline] = field(default_factory=list)
+    documents: list[Document] = field(default_factory=list)
+    waivers: list[Waiver] = field(default_factory=list)
 
 
 def read_duties(session: Session, reader: Reader, day: date) -> list[Duties]:
-    """The placements that a reader's calendar may show on a day, each with every deadline of the reader's there: two queries.
+    """The placements that a reader's calendar may show on a day, each with every deadline of the reader's there: four queries.
 
     Found by way of the placements that are or were the reader's: every deadline has one, and comes before its start.
     """
@@ -58,6 +60,10 @@ def read_duties(session: Session, reader: Reader, day: date) -> list[Duties]:
     mine = Deadline.trainee_id == reader.person if reader.person else Deadline.host == reader.host
     for deadline in session.scalars(select(Deadline).where(mine, Deadline.placement_id.in_(found))):
         found[deadline.placement_id].deadlines.append(deadline)
+    for document in session.scalars(select(Document).where(Document.placement_id.in_(found))):
+        found[document.placement_id].documents.append(document)
+    for waiver in session.scalars(select(Waiver).where(Waiver.placement_id.in_(found))):
+        found[waiver.placement_id].waivers.append(waiver)
     return list(found.values())
 
 
