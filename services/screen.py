@@ -158,8 +158,8 @@ def short(edition: str) -> str:
 def _would_change(change: dict[str, Any]) -> str:
     if change["outcome"] is None:
         return f"{change['fact']} = {change['at']}: then {', '.join(change['needs'])} would matter"
-    said = ", ".join(f"{name.replace('_', ' ')} {value_line(value)}" for name, value in change["outcome"].items())
-    return f"{change['fact']} = {value_line(change['at'])}: {said}"
+    said = [f"{name.replace('_', ' ')} {'falls away' if value is None else value_line(value)}" for name, value in change["outcome"].items()]
+    return f"{change['fact']} = {value_line(change['at'])}: {', '.join(said)}"
 
 
 # ---- lines of text ------------------------------------------------------------------------------------------------

@@ -58,3 +58,9 @@ def test_facts_that_cannot_be_used_are_refused(command: str, words: tuple[str, .
     answer = run(command, ROUTE, *THEN, *words)
     assert answer.exit_code == 2
     assert words[0].partition("=")[0] in answer.stderr
+
+
+def test_what_would_fall_away_at_another_value_is_said_so() -> None:
+    shown = flat(run("decide", ROUTE, *THEN, "whole_life_value=42000", "regime=goods-services").stdout)
+    assert "would change at whole_life_value = 50000.01: route formal-tender" in shown
+    assert "minimum quotations falls away" in shown

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from shared.bus import Taken
-from shared.bus.rabbitmq import LOST, connect, declare, drop, part_from, take_in
+from shared.bus.rabbitmq import LOST, bind, connect, declare, drop, part_from, take_in
 from shared.errors import Unreachable, WrongTopology
 from shared.topology import dead_queue_of, queue_of
 
@@ -29,8 +29,8 @@ LONGEST_WAIT = 15.0
 PREFETCH_BATCHES = 4
 DEAD_PREFETCH = 20
 POLL_SECONDS = 0.02
-DECLARE_SECONDS = 60.0
-"""How often it is declared anew: an exchange that somebody has deleted takes the bindings with it, and nobody says so."""
+BIND_SECONDS = 60.0
+"""How often the queues are bound anew: an exchange that somebody deletes takes its bindings with it, and nobody is told."""
 BREATH_SECONDS = 0.01
 """While a whole batch is at hand already, what comes is left to gather for so long: it is read by the dozen, not one by one."""
 log = structlog.get_logger()
@@ -180,11 +180,11 @@ class Subscriber:
         return arrived
 
     def _serve(self, connection: Any) -> None:
-        """Until the worker stops or rests: take in what comes, acknowledge what is done, beat, now and then declare anew.
+        """Until the worker stops or rests: take in what comes, acknowledge what is done, beat, now and then bind anew.
 
-        :raises WrongTopology: something is there no more, and this user may not declare it.
+        :raises AMQPError, OSError: the connection is lost, or an exchange is there no more.
         """
-        beats = declared = time.monotonic()
+        beats = bound = time.monotonic()
         while not (self._stop.is_set() or self._resting.is_set() or self._gives_back.is_set()):
             self._acknowledge()
             with suppress(TimeoutError):
@@ -192,9 +192,9 @@ class Subscriber:
             if time.monotonic() - beats > 1:
                 connection.heartbeat_tick()
                 beats = time.monotonic()
-            if time.monotonic() - declared > DECLARE_SECONDS:
-                declare(connection, self._service, self._types)
-                declared = time.monotonic()
+            if time.monotonic() - bound > BIND_SECONDS:
+                bind(connection, self._service, self._types)  # without an exchange it fails: all is declared on the next connection
+                bound = time.monotonic()
             if len(self._arrived) >= self._batch:
                 self._stop.wait(BREATH_SECONDS)
         self._acknowledge()

@@ -212,6 +212,14 @@ def declare(connection: Any, service: str, types: Iterable[str]) -> None:
         )
     with suppress(WrongTopology):  # a service's own user may not touch it; the definitions have bound it
         _bind(connection, topology.UNROUTED, topology.UNROUTED, [""])
+    bind(connection, service, types)
+
+
+def bind(connection: Any, service: str, types: Iterable[str]) -> None:
+    """Bind the service's two queues, as often as you like.
+
+    :raises NotFound: an exchange is there no more; :raises WrongTopology: this user may not bind them.
+    """
     _bind(connection, topology.dead_queue_of(service), topology.dead_queue_of(service), [""])
     _bind(connection, topology.queue_of(service), topology.EVENTS, types)
 

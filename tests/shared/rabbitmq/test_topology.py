@@ -10,7 +10,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from shared import topology
 from shared.bus import consuming, open_subscriber, rabbitmq
-from shared.errors import Unconfirmed, WrongTopology
+from shared.errors import Unreachable, WrongTopology
 from tests.brokers import Broker
 from tests.shared.rabbitmq.traffic import NAME, TYPES, an_envelope, publish, until
 
@@ -51,14 +51,15 @@ def test_a_worker_refuses_an_exchange_that_is_not_as_agreed(url: str) -> None:
 def test_what_somebody_deletes_is_declared_again_while_a_worker_runs(
     declared: str, channel: BlockingChannel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consuming, "DECLARE_SECONDS", 0.1)
+    monkeypatch.setattr(consuming, "BIND_SECONDS", 0.1)
     with closing(open_subscriber(declared, NAME, TYPES, 10)) as subscriber:
         channel.exchange_delete(topology.EVENTS)  # and with it every binding
 
         def is_heard_again() -> bool:
-            with suppress(Unconfirmed):
+            with suppress(Unreachable):  # until it is declared again, nobody can publish to it
                 publish(declared, [an_envelope()])
-            return bool(subscriber.take(1, 0.1))
+                return bool(subscriber.take(1, 0.1))
+            return False
 
         until(is_heard_again)
 
