@@ -37,15 +37,24 @@ from typing import Any
 import pika
 from pika import exceptions
 from pika.adapters.blocking_connection import BlockingChannel
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
 ANSWER_WITHIN = 10  # seconds
 LARGEST = 1024 * 1024  # bytes of an event; whoever hears a larger one puts it into quarantine
 LOCAL = "amqp://guest:guest@127.0.0.1:5672/%2F"
 DENIED = (exceptions.ProbableAuthenticationError, exceptions.ProbableAccessDeniedError, exceptions.ChannelClosedByBroker)
 """What waiting does not mend: a wrong password, no such virtual host; no such exchange, or no right to write to it."""
+AWAY = (exceptions.AMQPError, AMQPConnectorException, OSError)
+"""What tells that the broker is away, or was lost; the second that it took the call and said nothing."""
 NAME = re.compile("[!-~]{1,255}")
 """Printable ASCII without spaces; AMQP's properties have room for so much."""
+CORRELATION = re.compile("[ -~]{0,200}")
 Event = dict[str, Any]
+
+
+def body_of(event: Event) -> bytes:
+    """A CloudEvent as it travels."""
+    return json.dumps(event, ensure_ascii=False).encode()
 
 
 def publish(channel: BlockingChannel, exchange: str, event: Event) -> str:
@@ -56,11 +65,11 @@ def publish(channel: BlockingChannel, exchange: str, event: Event) -> str:
         message_id=event["id"],
         type=event["type"],
         app_id=event["source"],
-        correlation_id=event.get("correlationid") or None,
+        correlation_id=str(event.get("correlationid") or "") or None,
         timestamp=int(datetime.fromisoformat(event["time"].upper()).timestamp()),
     )
     try:
-        channel.basic_publish(exchange, event["type"], json.dumps(event).encode(), properties, mandatory=True)
+        channel.basic_publish(exchange, event["type"], body_of(event), properties, mandatory=True)
     except exceptions.UnroutableError:
         return "unroutable"
     except exceptions.NackError:
@@ -80,9 +89,8 @@ def read(line: str, type_: str | None, source: str | None) -> Event | None:
             now = datetime.now(UTC).isoformat()
             event = {"specversion": "1.0", "id": str(uuid.uuid4()), "source": source, "type": type_, "time": now, "data": event}
         time_of = datetime.fromisoformat(event["time"].upper())  # RFC 3339 has small t and z as well
-        names = [event["id"], event["source"], event["type"], event.get("correlationid") or "none"]
-        fits = event["specversion"] == "1.0" and all(NAME.fullmatch(name) for name in names)
-        fits = fits and len(json.dumps(event, ensure_ascii=False).encode()) <= LARGEST
+        fits = event["specversion"] == "1.0" and all(NAME.fullmatch(event[name]) for name in ("id", "source", "type"))
+        fits = fits and bool(CORRELATION.fullmatch(str(event.get("correlationid") or ""))) and len(body_of(event)) <= LARGEST
         return event if fits and time_of.tzinfo and time_of.timestamp() > 0 and isinstance(event["data"], dict) else None
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
         return None
@@ -101,7 +109,7 @@ def publish_all(
 ) -> Iterator[tuple[int, str]]:
     """Publish one event after the other, each until the broker has answered for it; gives its line and that answer ("unusable" for none).
 
-    :raises AMQPError, OSError: the broker denies access, or was away for longer than ``patience`` seconds.
+    :raises AMQPError, AMQPConnectorException, OSError: the broker denies access, or was away for longer than ``patience`` seconds.
     """
     channel = None
     for line, event in events:
@@ -113,7 +121,7 @@ def publish_all(
                     channel = (channel.connection if channel else pika.BlockingConnection(parameters)).channel()
                     channel.confirm_delivery()  # from now on the broker answers for every message
                 word = publish(channel, exchange, event)
-            except (exceptions.AMQPError, OSError) as error:  # in doubt: again, with the same id
+            except AWAY as error:  # in doubt: again, with the same id
                 channel = None
                 if isinstance(error, DENIED) or time.monotonic() > give_up:
                     raise
@@ -122,7 +130,7 @@ def publish_all(
             finally:
                 signal.alarm(0)
         yield line, f"{word} {event['type']} {event['id']}" if event else word
-    with suppress(exceptions.AMQPError):
+    with suppress(*AWAY):
         if channel:
             channel.connection.close()
 
@@ -142,9 +150,8 @@ def not_answered(*_: object) -> None:
 def main() -> int:
     """The command; gives the exit code."""
     options = argparse.ArgumentParser(description="Publish events to Tripartite's bus.")
-    options.add_argument(
-        "file", nargs="?", type=argparse.FileType(encoding="utf-8-sig"), default=sys.stdin, help="JSON lines (standard input)"
-    )
+    a_file = argparse.FileType(encoding="utf-8-sig")  # some programs begin a text with a byte order mark
+    options.add_argument("file", nargs="?", type=a_file, default="/dev/stdin", help="JSON lines (standard input)")
     options.add_argument("--type", help="of the events whose data the lines are, such as placement.updated")
     options.add_argument("--source", help="who says them, such as urn:example:tis")
     options.add_argument("--url", type=broker, default=os.environ.get("AMQP_URL", LOCAL), help="of the broker; AMQP_URL hides the password")
@@ -163,7 +170,7 @@ def main() -> int:
     except UnicodeDecodeError as error:
         print(f"The lines cannot be read: {error}. They must be JSON in UTF-8.", file=sys.stderr)
         return 2
-    except (exceptions.AMQPError, OSError) as error:
+    except AWAY as error:
         print(f"The broker cannot be used: {error!r}. Is it up; are address, user, password, exchange and type right?", file=sys.stderr)
         return 3
     return 0 if answers <= {"confirmed"} else 1

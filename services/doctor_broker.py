@@ -76,7 +76,7 @@ class BrokerAs:
         if self.url not in self.connections:
             try:
                 self.connections[self.url] = pika.BlockingConnection(self.parameters)
-            except (AMQPError, AMQPConnectorException, OSError, ValueError) as error:  # the second: it let us call, and said nothing
+            except (AMQPError, AMQPConnectorException, OSError, ValueError) as error:  # the second: it took the call and said nothing
                 reason = str(error) or repr(error)
                 self.connections[self.url] = Unreachable(
                     f"{self.place} does not let us in within {CONNECT_SECONDS:.0f} s ({reason}); see that RabbitMQ runs there "

@@ -126,7 +126,7 @@ def _answer(worker: Worker, path: str) -> tuple[str, str, bytes]:
 
 
 def _outbox(worker: Worker) -> tuple[float, float]:
-    """What waits in the outbox: how many batches, and the age of the oldest; not known while the database is away, and all else is."""
+    """How many batches wait in the outbox, and the age of the oldest; no numbers while the database is away, so that all else is shown."""
     try:
         return waiting(worker.engine)
     except DBAPIError:

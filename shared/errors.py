@@ -175,7 +175,7 @@ class Unreachable(TripartiteError):
 
 
 class WrongTopology(Unreachable):
-    """The broker has a queue, exchange or binding that is not as agreed, or may not be used: says what, and how to mend it."""
+    """The broker's queue, exchange or binding, or the way to it, is not as agreed or may not be used: says what, and how to mend it."""
 
 
 class MissingMigration(Unreachable):

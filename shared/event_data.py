@@ -11,7 +11,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from functools import cache, lru_cache, partial
 from operator import attrgetter
 from typing import Any, Literal, TypeVar
@@ -274,12 +274,13 @@ _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class Share(shapes.Decimal):
-    """A fraction, to three decimals: as it is kept, so that what is told again is no change."""
+    """A fraction, to three decimals, half up: as it is kept, so that what is told again is no change. What is out of range stays."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         found = super()._deserialize(value, attr, data, **kwargs)
         digits = found.as_tuple().exponent
-        return round(found, 3) if isinstance(digits, int) and digits < -3 and found < 1_000 else found
+        rounds = 0 <= found <= 2 and isinstance(digits, int) and digits < -3
+        return found.quantize(Decimal("0.001"), ROUND_HALF_UP) if rounds else found
 
 
 _SCALARS: dict[Any, Callable[[], shapes.Field[Any]]] = {

@@ -17,8 +17,10 @@ from shared.errors import DecisionError, Refused
 MOST_PROBLEMS = 100
 """How many entries a problem has at most: what has more wrong is wrong as a whole."""
 ASK_AGAIN = "Ask again in a moment."
-SEND_AGAIN = """Whether anything was stored is not known. Events, and whatever has an Idempotency-Key, can be sent again: they count once.
-Without a key look first whether it is there."""
+SEND_AGAIN = (
+    "Whether anything was stored is not known. Events, and whatever has an Idempotency-Key, can be sent again: they count once. "
+    "Without a key look first whether it is there."
+)
 log = structlog.get_logger()
 refused_decisions = Counter("tripartite_decisions_refused", "Decisions refused because the product was at fault", ["service", "error"])
 

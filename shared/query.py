@@ -89,7 +89,7 @@ SCHEMAS: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class QueryParameter:
-    """A query parameter of a route. If values are ``allowed``, any other is refused; empty is as if it were left out."""
+    """A query parameter of a route. If values are ``allowed``, any other is refused; empty is as if left out (but for ``record``)."""
 
     name: str
     schema: Mapping[str, Any]

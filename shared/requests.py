@@ -33,7 +33,7 @@ def text_field(longest: int = LONGEST_NAME) -> fields.String:
     """A text that must be there and say something."""
     too_long = Length(max=longest, error=f"must be at most {longest} characters long.")
     return fields.String(
-        required=True, validate=[too_long, plain_text, says_something], error_messages={**MISSING, "invalid": "must be text."}
+        required=True, validate=[too_long, plain_text, _says_something], error_messages={**MISSING, "invalid": "must be text."}
     )
 
 
@@ -43,8 +43,7 @@ def day_field() -> fields.Date:
     return Day(required=True, validate=last, error_messages={**MISSING, "invalid": "must be a date such as 2027-06-30."})
 
 
-def says_something(text: str) -> None:
-    """More than blanks."""
+def _says_something(text: str) -> None:
     if not text.strip():
         raise ValidationError("must not be empty.")
 

@@ -37,7 +37,7 @@ from shared.policies.policy import Policy
 from shared.policies.reading import read_day, suggest
 from shared.problems import MOST_PROBLEMS, failed, http_problem, pointed, problem
 from shared.query import HIGHEST_FIRST, heeds, takes
-from shared.requests import Request, problems_of, says_something
+from shared.requests import Request, problems_of
 from shared.rules import Decision, decide, ready_policies
 from shared.wire import Message, fitting, read_from_outside
 from shared.worker import Say, Worker, today
@@ -49,9 +49,9 @@ RECORDED = {"true": True, "yes": True, "1": True, "false": False, "no": False, "
 """What ``?record=`` may be."""
 
 
-def _empty_or_something(subject: str) -> None:
-    if subject:
-        says_something(subject)
+def _not_blank(subject: str) -> None:
+    if subject and not subject.strip():
+        raise ValidationError("must not be blank.")
 
 
 class DecisionRequest(Request):
@@ -65,7 +65,7 @@ class DecisionRequest(Request):
     )
     as_at = Day(load_default=None, allow_none=True, error_messages={"invalid": "must be a date such as 2021-06-01."})
     subject = shapes.String(
-        load_default="", validate=[Length(max=200), plain_text, _empty_or_something], error_messages={"invalid": "must be text."}
+        load_default="", validate=[Length(max=200), plain_text, _not_blank], error_messages={"invalid": "must be text."}
     )
 
 
@@ -216,7 +216,7 @@ def make_decision(policy: str) -> Response:
 def _is_recorded() -> bool:
     given = request.args.get("record", "true")
     if given.lower() not in RECORDED:
-        raise Refused("Nothing was decided.", {"record": f"must be true or false, not {given!r}."})
+        raise Refused("Nothing was decided.", {"record": f"must be one of {', '.join(RECORDED)}, not {given!r}."})
     return RECORDED[given.lower()]
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from shared.events import DeadlineMet, DeadlineSet, Event
 from shared.topology import EVENTS, EXCHANGES, KEEPS, UNROUTED
-from shared.wire import LARGEST_MESSAGE, read_message
+from shared.wire import CONTENT_TYPE, LARGEST_MESSAGE, read_delivery, read_message
 from tests.brokers import Broker
 from tests.helpers import HOUSE, a_document, a_placement, cloud_event
 from tests.power import wait_for
@@ -173,9 +173,25 @@ def test_blank_lines_a_byte_order_mark_and_a_null_are_no_fault(url: str, tmp_pat
     (tmp_path / "events.jsonl").write_text(f"{first}\n\n  \n{second}\n", encoding="utf-8-sig")
     with channel_to(url) as channel:
         channel.queue_bind(QUEUE, EVENTS, "document.issued")
-    ran = publish(url, "", str(tmp_path / "events.jsonl"))
-    assert [line.split()[:3] for line in ran.stdout.splitlines()] == [["line", "1:", "confirmed"], ["line", "4:", "confirmed"]]
-    assert (ran.returncode, len(waiting(url, QUEUE))) == (0, 2)
+    for ran in (publish(url, "", str(tmp_path / "events.jsonl")), publish(url, (tmp_path / "events.jsonl").read_text(encoding="utf-8"))):
+        assert [line.split()[:3] for line in ran.stdout.splitlines()] == [["line", "1:", "confirmed"], ["line", "4:", "confirmed"]]
+    assert (ran.returncode, len(waiting(url, QUEUE))) == (0, 4)
+
+
+@pytest.mark.parametrize("correlation", ["ward round 7", 17, "", None])
+def test_a_correlation_id_that_a_service_takes_is_published(url: str, correlation: Any) -> None:
+    event = {**cloud_event(a_placement()), "correlationid": correlation}
+    assert publish(url, lines_of([event])).returncode == 0
+    [(_, body)] = waiting(url, QUEUE)
+    assert read_message(body).correlation_id == str(correlation or "")
+
+
+def test_what_is_just_small_enough_for_a_service_is_not_made_larger_on_the_way(url: str) -> None:
+    event = cloud_event(a_placement())
+    event["data"]["told"] = "é" * 400_000
+    assert publish(url, lines_of([event])).returncode == 0
+    [(_, body)] = waiting(url, QUEUE)
+    assert read_delivery(body, CONTENT_TYPE).data == a_placement()
 
 
 @pytest.mark.parametrize(
@@ -208,6 +224,13 @@ def test_a_broker_that_takes_the_call_and_never_answers_is_given_up() -> None:
         )
     assert (ran.returncode, ran.stdout) == (3, "")
     assert "no answer within 1 s" in ran.stderr
+
+
+def test_a_broker_that_takes_the_call_and_says_nothing_is_away_whoever_loses_patience_first() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        ran = publish(f"amqp://127.0.0.1:{silent.getsockname()[1]}/?stack_timeout=1&socket_timeout=1", lines_of([a_placement()]))
+    assert (ran.returncode, ran.stdout) == (3, "")
+    assert "Traceback" not in ran.stderr
 
 
 def test_a_broker_that_dies_meanwhile_has_everything_in_the_end(broker: Broker, url: str, tmp_path: Path) -> None:
@@ -286,10 +309,13 @@ def test_a_broker_that_takes_the_call_and_never_answers_is_tried_again(file: Pat
         url = f"amqp://127.0.0.1:{silent.getsockname()[1]}/?stack_timeout=1&socket_timeout=1"
         command = [sys.executable, "examples/subscribe.py", "RXN", str(file), "--url", url]
         with subprocess.Popen(command, cwd=HOUSE, stderr=subprocess.PIPE, text=True) as process:
-            assert process.stderr
-            assert all("trying again" in process.stderr.readline() for _ in range(2))
-            process.terminate()
-            assert process.wait(PATIENCE) == 0
+            try:
+                assert process.stderr
+                assert all("trying again" in process.stderr.readline() for _ in range(2))
+                process.terminate()
+                assert process.wait(PATIENCE) == 0
+            finally:
+                process.kill()
 
 
 def test_a_host_s_code_may_be_written_small(url: str, file: Path) -> None:

@@ -77,6 +77,7 @@ def list_deadlines() -> Response:
     day, files = asked_day(), dict[str, PlacementFile]()
     wanted = narrowed(select(Deadline), **NARROWED)
     if person := asked("person"):
+        # found by way of the placements, which have an index; the last condition alone decides
         theirs = select(Placement.placement_id).where(Placement.trainee_id == person)
         before = select(PlacementVersion.placement_id).where(PlacementVersion.trainee_id == person)
         wanted = wanted.where(Deadline.placement_id.in_(theirs.union(before)), Deadline.trainee_id == person)

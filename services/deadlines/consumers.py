@@ -81,10 +81,8 @@ def read(session: Session, messages: Sequence[Message]) -> Known:
 
 def _leaves_its_host(known: Known, event: PlacementUpdated) -> bool:
     """Whether a placement goes to another host: it may have been there before."""
-    if event.placement_id not in known.files:
-        return False
-    placement = known.files[event.placement_id].placement
-    return placement is not None and placement.host != event.host
+    file = known.files.get(event.placement_id)
+    return file is not None and file.placement is not None and file.placement.host != event.host
 
 
 def placement_updated(known: Known, message: Message, now: datetime) -> Iterable[Say]:

@@ -46,7 +46,8 @@ _what_is_told = itemgetter(*TOLD)
 class PlacementFile:
     """Everything known of one placement: itself, its deadlines in every revision, documents, waivers, and decisions taken for it.
 
-    ``versions`` are those that it has left behind; they are read only to look back (history.py), or if it goes to another host.
+    ``versions`` are those that it has left behind; they are read only to look back (history.py), or if it goes to another host. ``left``
+    is how it was when it left a host in this batch, by the host: it need not be a version, and is not written.
     """
 
     placement: Placement | None = None
@@ -55,6 +56,7 @@ class PlacementFile:
     decisions: list[Decision] = field(default_factory=list)
     waivers: list[Waiver] = field(default_factory=list)
     versions: list[PlacementVersion] = field(default_factory=list)
+    left: dict[str, PlacementVersion] = field(default_factory=dict)
 
     def rows(self) -> list[Any]:
         """Every row of the file."""
@@ -72,8 +74,8 @@ class PlacementFile:
 def placement_updated(file: PlacementFile, event: PlacementUpdated, said_on: date, now: datetime, day: date) -> list[Say]:
     """Take in the placement as it now is; end the deadlines that no longer fit, set those that are new, keep the rest.
 
-    A placement that is over when it is first heard of (a first load of years past) sets none, nor does one that starts before the policy
-    begins: both are known, and without duties.
+    A placement that is over when it is first heard of (a first load of years past) sets none, nor does one whose start the policy states
+    nothing of: both are known, and without duties.
 
     :param said_on: the day on which upstream said so.
     """
@@ -117,6 +119,8 @@ def _as_heard(file: PlacementFile, event: PlacementUpdated, said_on: date, now: 
     if known.trainee_id != event.trainee_id:
         heard["doctor_since"] = said_on
     heard["site_since"] = _site_since(file, known, event, said_on)
+    if known.host != event.host:
+        file.left[known.host] = _version(known, now)
     _renew(file, known, {**heard, "withdrawn": None}, now)
     return known
 
@@ -124,7 +128,7 @@ def _as_heard(file: PlacementFile, event: PlacementUpdated, said_on: date, now: 
 def _site_since(file: PlacementFile, known: Placement, event: PlacementUpdated, said_on: date) -> date | None:
     """The day from which what was issued by its host is of its site. Back at a host, it is the site where it last was there that counts."""
     there = [version for version in file.versions if version.host == event.host]
-    left = max(there, key=lambda version: version.replaced_at, default=None)
+    left = file.left.get(event.host) or max(there, key=lambda version: version.replaced_at, default=None)
     before = known if known.host == event.host else left
     if before is None:
         return None
@@ -156,10 +160,15 @@ def _renew(file: PlacementFile, placement: Placement, heard: dict[str, Any], now
     if all(getattr(placement, name) == value for name, value in heard.items()):
         return
     if placement.heard_at < now:
-        known = {name: getattr(placement, name) for name in names_of(AsHeard)}
-        file.versions.append(new(PlacementVersion)(**known, replaced_at=now))
+        file.versions.append(_version(placement, now))
     for name, value in {**heard, "heard_at": now, "changes": placement.changes + 1}.items():
         setattr(placement, name, value)
+
+
+def _version(placement: Placement, now: datetime) -> PlacementVersion:
+    """The placement as it is until now."""
+    known = {name: getattr(placement, name) for name in names_of(AsHeard)}
+    return new(PlacementVersion)(**known, replaced_at=now)
 
 
 def _still_fits(deadline: Deadline, duty: Duty, placement: Placement) -> bool:

@@ -29,8 +29,7 @@ class Duty:
 
 def can_be_asked(start_date: date) -> bool:
     """Whether the policy can be asked about a placement that starts on a day; it states nothing of earlier ones."""
-    fact = load_policies("deadlines")[POLICY].facts["start_date"]
-    return fact.least <= start_date.toordinal() <= fact.most
+    return load_policies("deadlines")[POLICY].facts["start_date"].reaches(start_date)
 
 
 def placement_duties(event: PlacementUpdated, today: date) -> tuple[Decision, tuple[Duty, ...]]:

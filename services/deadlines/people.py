@@ -47,9 +47,9 @@ def show_deadline(deadline_id: str) -> Response:
             read_versions(session, known.files)
     if day is None:
         return tagged(answer(deadline_shown(file, deadline, today(running().now()))), deadline.version)
-    then = as_known(file, day)
     if deadline.set_on > day:
         raise UnknownResource(f"The deadline {deadline_id} was not set by {day}; it was on {deadline.set_on}.")
+    then = as_known(file, day)
     [deadline] = [each for each in then.deadlines if each.deadline_id == deadline_id]
     return answer(deadline_shown(then, deadline, day))
 
@@ -80,7 +80,7 @@ def withdraw_document(placement_id: str, document_id: str) -> Response:
     """Take back a document that was recorded by mistake: ``{"withdrawn_by": …, "reason": …}``. The document as it then stands.
 
     It meets nothing any more, and stays on record; what really went out is recorded under another id. ``If-Match`` takes the ``ETag`` of
-    the deadline that the document belongs to.
+    the deadline that the document belongs to; of one that belongs to none it is not heeded.
     """
     sent, now = sent_as(DocumentWithdrawalRequest()), running().now()
 

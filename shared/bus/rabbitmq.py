@@ -47,7 +47,7 @@ class Message(amqp.Message):
         try:
             return int(super()._load_properties(class_id, frame, offset))
         except Exception:
-            self.properties = _two_properties(frame, offset)
+            self.properties = _content_type_and_count(bytes(frame), offset)
             return 0
 
 
@@ -61,12 +61,12 @@ def _without_names(delivery: bytes) -> bytes:
     return bytes(delivery[:names]) + b"\0\0"
 
 
-def _two_properties(header: bytes, offset: int) -> dict[str, Any]:
+def _content_type_and_count(header: bytes, offset: int) -> dict[str, Any]:
     """Content type, the first of the properties, and the header in which a quorum queue counts deliveries, a long integer."""
     (flags,) = struct.unpack_from(">H", header, offset)
     size = header[offset + 2] if flags & CONTENT_TYPE_IS_THERE else 0
-    content_type = bytes(header[offset + 3 : offset + 3 + size]).decode(errors="replace")
-    place = bytes(header).rfind(DELIVERY_COUNT)
+    content_type = header[offset + 3 : offset + 3 + size].decode(errors="replace")
+    place = header.rfind(DELIVERY_COUNT, 0, -8)  # eight octets must follow
     count = struct.unpack_from(">q", header, place + len(DELIVERY_COUNT)) if place >= 0 else (0,)
     return {"content_type": content_type, "application_headers": {"x-delivery-count": count[0]}}
 
@@ -75,7 +75,7 @@ def connect(url: str) -> Any:
     """An open connection of py-amqp, heartbeats on; with TLS if the URL says ``amqps``. Tried once: who calls knows when to try again.
 
     :raises OSError: nobody answers, or its certificate is not trusted; :raises amqp.AMQPError: who answers refuses.
-    :raises WrongTopology: this user is not let in.
+    :raises WrongTopology: this user is not let in, or a file that the URL names cannot be read.
     """
     parts = urlsplit(url)
     client = Connection(  # part by part: kombu takes a semicolon in a URL, as a password may have, for the end of it

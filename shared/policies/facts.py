@@ -35,7 +35,7 @@ TYPES = ("money", "integer", "boolean", "choice", "date", "text")
 LARGEST = 10**17
 """The largest number of a policy, in codes: far inside what the engine compares exactly (64 bits)."""
 MOST_UNKNOWN = 100
-"""How many names that are no facts are told of: to find what each may have meant takes time."""
+"""Of how many names that are no facts it is said what each may have meant: to find that takes time."""
 ORDERED = ("money", "integer", "date")
 OTHER_TEXT = "~any-other"
 """Stands for every text that no condition names."""
@@ -62,6 +62,10 @@ class Fact:
     max_length: int = 0
     assumed: Code | None = None
     assumed_because: str = ""
+
+    def reaches(self, day: date) -> bool:
+        """Whether a fact that is a date can be this day."""
+        return self.least <= day.toordinal() <= self.most
 
     def read(self, raw: object) -> Code:
         """The code of an outside value.
@@ -236,6 +240,7 @@ def read_facts(facts: Mapping[str, Fact], given: object, policy: str) -> dict[st
     codes: dict[str, Code] = {}
     unknown = [str(name) for name in given if name not in facts]
     problems = {name: _problem(name, None, facts) for name in unknown[:MOST_UNKNOWN]}
+    problems |= dict.fromkeys(unknown[MOST_UNKNOWN:], "is not a fact of this policy.")
     for name, fact in facts.items():
         if name in given:
             try:
@@ -243,7 +248,7 @@ def read_facts(facts: Mapping[str, Fact], given: object, policy: str) -> dict[st
             except ValueError as error:
                 problems[name] = _problem(name, "Field may not be null." if given[name] is None else str(error), facts)
     if problems:
-        count = f"{len(problems) + len(unknown[MOST_UNKNOWN:])} of the facts given to {policy}"
+        count = f"{len(problems)} of the facts given to {policy}"
         raise InvalidFacts(f"{count} cannot be used; nothing was decided.", dict(sorted(problems.items())))
     return codes
 

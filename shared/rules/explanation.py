@@ -148,10 +148,11 @@ class Explanation:
             return {**shown, "outcome": None, "needs": most_decisive_first(self.slice_, after)}
         differing = {field: found for field, found in after.values.items() if found != self.found.values.get(field)}
         drafted = drafted_outcome(self.slice_.policy, differing, {name: value})
+        fallen = self.found.values.keys() - after.values.keys()
         changes = {
-            field.name: drafted.get(field.name)  # None: it falls away
+            field.name: drafted.get(field.name)
             for field in self.slice_.policy.outcome.values()
-            if not field.informs and (field.name in drafted or (field.name in self.found.values and field.name not in after.values))
+            if not field.informs and (field.name in drafted or field.name in fallen)
         }
         return {**shown, "outcome": changes} if changes else None
 

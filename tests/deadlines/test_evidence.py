@@ -232,11 +232,14 @@ def test_a_move_between_sites_is_not_forgotten_on_the_way_to_another_host_and_ba
     assert story[SCHEDULE].state == "set"
 
 
-def test_where_a_placement_was_at_a_host_is_read_from_what_it_left_behind(tmp_path: Path, clock: Clock) -> None:
+@pytest.mark.parametrize("at_once", [1, 2, 4])
+def test_where_a_placement_was_at_a_host_is_known_however_the_news_of_it_is_batched(at_once: int, tmp_path: Path, clock: Clock) -> None:
     worker = a_worker(SERVICE, tmp_path, clock)
     news = [a_placement(), a_document("work-schedule", "trainee", FIRST), AWAY, ELSEWHERE]
-    for number, event in enumerate(news, start=1):
-        worker.take_in([a_message(event, number, clock.on(FIRST + number * DAY))], clock())
+    messages = [a_message(event, number, clock.on(FIRST + number * DAY)) for number, event in enumerate(news, start=1)]
+    for first in range(0, len(messages), at_once):
+        batch = messages[first : first + at_once]
+        worker.take_in(batch, batch[-1].time)
     with transaction(worker.engine) as session:
         states = {deadline.state for deadline in session.scalars(select(Deadline)) if deadline.rule == SCHEDULE and deadline.counts}
     assert states == {"set"}

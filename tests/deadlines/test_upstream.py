@@ -158,9 +158,14 @@ def test_an_end_before_the_start_is_refused() -> None:
     assert list(problems(tis(dateTo="2027-08-03"))) == ["record.data.dateTo"]
 
 
-@pytest.mark.parametrize("said", [{"name": "Cardiology"}, ["Cardiology"], True, 0.8])
+@pytest.mark.parametrize("said", [{"name": "Cardiology"}, ["Cardiology"], True])
 def test_what_is_no_text_is_refused_where_a_text_belongs(said: object) -> None:
     assert problems(tis(specialty=said)) == {"record.data.specialty": "must be text."}
+
+
+def test_a_number_is_plain_enough_and_what_is_not_read_is_not_looked_at() -> None:
+    assert updated(tis(wholeTimeEquivalent=0.8)).whole_time_equivalent == Decimal("0.8")
+    assert updated(tis(site={"name": "another spelling, which is not asked for"})) == updated(tis())
 
 
 def test_a_field_that_is_blank_is_read_by_its_other_name() -> None:

@@ -202,6 +202,9 @@ def test_a_field_that_is_lacking_is_said_to_be_missing(event: Event) -> None:
         ({"whole_time_equivalent": "full"}, "whole_time_equivalent", "number"),
         ({"whole_time_equivalent": "-0.1"}, "whole_time_equivalent", "greater than or equal to 0"),
         ({"whole_time_equivalent": "NaN"}, "whole_time_equivalent", "nan or infinity"),
+        ({"whole_time_equivalent": "2.0004"}, "whole_time_equivalent", "less than or equal to 2"),
+        ({"whole_time_equivalent": "-0.0004"}, "whole_time_equivalent", "greater than or equal to 0"),
+        ({"whole_time_equivalent": f"-{'9' * 50}.12345"}, "whole_time_equivalent", "greater than or equal to 0"),
         ({"whole_time_equivalent": "1E+99999"}, "whole_time_equivalent", "less than or equal to 2"),
         ({"whole_time_equivalent": f"{'9' * 50}.12345"}, "whole_time_equivalent", "less than or equal to 2"),
         ({"end_date": "2027-08-03"}, "end_date", "must not come before 2027-08-04"),
@@ -337,7 +340,7 @@ def test_a_time_that_was_mistyped_does_not_silence_all_that_is_said_later(time: 
     assert list(raised.value.errors) == ["time"]
 
 
-@pytest.mark.parametrize(("said", "read"), [("0.66666", "0.667"), ("0.3333", "0.333"), ("1E-99999", "0"), ("0.8", "0.8"), ("1.0000", "1")])
+@pytest.mark.parametrize(("said", "read"), [("0.6665", "0.667"), ("0.3333", "0.333"), ("1E-99999", "0"), ("0.8", "0.8"), ("1.0000", "1")])
 def test_a_share_is_read_as_it_is_kept_so_that_what_is_told_again_is_no_change(said: str, read: str) -> None:
     event = cloud_event(a_placement())
     event["data"]["whole_time_equivalent"] = said

@@ -153,6 +153,7 @@ def test_a_day_is_written_as_rfc_3339_has_it(client: FlaskClient, day: str) -> N
 
 def test_of_very_many_wrong_fields_some_are_named_and_all_are_counted(client: FlaskClient) -> None:
     found = problem(client.post(ROUTE, json={"facts": {f"fact{number}": 1 for number in range(20_000)}}), 422)
+    assert "20000 of the fields" in found["detail"]
     assert len(found["errors"]) == MOST_PROBLEMS
     assert len(json.dumps(found)) < 100_000
 

@@ -1,4 +1,4 @@
-"""Whose calendar it is, and the placements and deadlines that it is made of: four queries."""
+"""Whose calendar it is, and the placements and deadlines that it is made of."""
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta

@@ -95,12 +95,11 @@ def _judged(file: PlacementFile, deadline: Deadline, as_at: date) -> Judged:
 
 
 def exempt(file: PlacementFile, deadline: Deadline, day: date, late: bool) -> bool:
-    """Whether a deadline is left out as waived as at a day. Once it is met, whether it was waived when that went out.
-
-    What went out late, but while it was waived, stays exempt when the waiver is over; what went out in time was on time all along.
-    """
+    """Whether a deadline is left out as waived: while nothing went out, on the day asked about; else, if late, on the day it went out."""
     then = deadline.issued_on
-    return waived_on(file, deadline, day) if then is None else late and waived_on(file, deadline, then)
+    if then is None:
+        return waived_on(file, deadline, day)
+    return late and waived_on(file, deadline, then)
 
 
 # ---- many ----------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from services.deadlines.models import Contract, Milestone
 from shared.decisions import standing
 from shared.events import ContractRecorded
 from shared.policies import load_policies
-from shared.policies.facts import Code, Fact, read_facts
+from shared.policies.facts import Code, read_facts
 from shared.policies.outcomes import Computed
 from shared.policies.policy import Rule
 from shared.rules import Decision
@@ -80,22 +80,19 @@ def contract_recorded(file: ContractFile, event: ContractRecorded, now: datetime
 def _decided(file: ContractFile, event: ContractRecorded, today: date) -> dict[str, Decision]:
     """The decisions by what was asked, the one on the end first. The policy is not asked about days that it states nothing of."""
     policy = load_policies("deadlines")[POLICY]
-    read_facts(policy.facts, {name: value for name, value in event.facts.items() if name not in ITS_OWN}, POLICY)
+    told = {name: value for name, value in event.facts.items() if name not in ITS_OWN}
+    read_facts(policy.facts, told, POLICY)
     ours: dict[str, dict[str, Any]] = {}
-    if _can_be_asked(policy.facts["contract_ends_on"], event.ends_on):
+    if policy.facts["contract_ends_on"].reaches(event.ends_on):
         ours[END] = {"contract_ends_on": event.ends_on}
-    if event.service_start > today and _can_be_asked(policy.facts["service_start"], event.service_start):
+    if event.service_start > today and policy.facts["service_start"].reaches(event.service_start):
         ours[START] = {"service_start": event.service_start}
     taken = {}
     for asked, days in ours.items():
-        given = {**event.facts, **days, "milestones_asked": asked}
+        given = {**told, **days, "milestones_asked": asked}
         taken[asked] = standing(policy, read_facts(policy.facts, given, POLICY), today, subject=event.contract_id)
     file.decisions += taken.values()
     return taken
-
-
-def _can_be_asked(fact: Fact, day: date) -> bool:
-    return fact.least <= day.toordinal() <= fact.most
 
 
 def _version(event: ContractRecorded, taken: Mapping[str, Decision], before: Contract | None, now: datetime) -> Contract:

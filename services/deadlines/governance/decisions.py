@@ -64,10 +64,9 @@ def _drop_year(file: BodyFile, year: int, days: Sequence[date], today: date) -> 
     """Let a year go that is none of this body's any more, by what is on record now; its milestones stay, withdrawn."""
     row = file.years.pop(year)
     file.dropped.append(row)
-    there = bool(days) and min(days).year <= year <= today.year
-    reason = (
-        f"no contract on record runs in {year}" if there else f"what is known of {year} was corrected: the body is not on record for it"
-    )
+    reason = f"what is known of {year} was corrected: the body is not on record for it"
+    if days and min(days).year <= year <= today.year:
+        reason = f"no contract on record runs in {year}"
     theirs = [milestone for milestone in file.milestones if milestone.regarding == row.year_id and milestone.counts]
     return [saying for milestone in theirs for saying in withdraw(milestone, reason, today)]
 

@@ -84,12 +84,13 @@ def _time(metadata: Mapping[str, Any], problems: dict[str, str]) -> datetime:
 
 def _updated(raw: Mapping[str, Any], data: Mapping[str, Any], operation: str, problems: dict[str, str]) -> Event | None:
     def value(*names: str) -> str:
-        given = [(name, data[name]) for name in names if data.get(name) is not None]
-        problems.update({f"record.data.{name}": "must be text." for name, said in given if _is_no_text(said)})
-        found = next((text for _, said in given if (text := str(said).strip())), "")
-        if not found:
+        name = next((name for name in names if data.get(name) is not None and str(data[name]).strip()), "")
+        if not name:
             problems[f"record.data.{names[0]}"] = f"is missing (also read as {' or '.join(names[1:])})." if names[1:] else "is missing."
-        return found
+            return ""
+        if not _is_text(data[name]):
+            problems[f"record.data.{name}"] = "must be text."
+        return str(data[name]).strip()
 
     def code(name: str) -> str:
         given = value(name)
@@ -126,12 +127,12 @@ def _updated(raw: Mapping[str, Any], data: Mapping[str, Any], operation: str, pr
 
 def _placement_id(raw: Mapping[str, Any], data: Mapping[str, Any]) -> str:
     found = raw.get("tisId") or raw["record"].get("tisId") or data.get("id") or data.get("tisId")
-    return "" if _is_no_text(found) else str(found).strip()
+    return str(found).strip() if _is_text(found) else ""
 
 
-def _is_no_text(said: object) -> bool:
-    """Everything in TIS's data is a text; a whole number is plain enough, and whatever else it may be was not meant."""
-    return isinstance(said, bool) or not isinstance(said, str | int)
+def _is_text(said: object) -> bool:
+    """Everything in TIS's data is a text. A number is plain enough; whatever else it may be was not meant."""
+    return isinstance(said, str | int | float) and not isinstance(said, bool)
 
 
 def site_of(known_as: str) -> dict[str, str]:

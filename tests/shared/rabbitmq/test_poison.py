@@ -83,9 +83,10 @@ def bytes_that_are_no_text() -> Iterator[None]:
             "The message is not a usable CloudEvent",
         ),
         (b"{}", {"correlation_id": "\udce9t"}, "The message is not a usable CloudEvent"),
+        (b"{}", {"correlation_id": "\udce9t", "app_id": "\x10x-delivery-countl"}, "The message is not a usable CloudEvent"),
         (b"{}", {"content_type": "\udce9t"}, "content type must be application/cloudevents+json"),
     ],
-    ids=["empty", "count-as-text", "count-as-table", "properties", "content-type"],
+    ids=["empty", "count-as-text", "count-as-table", "properties", "half-a-count", "content-type"],
 )
 def test_nothing_that_a_message_is_made_of_ends_the_connection(
     body: bytes, properties: dict[str, Any], reason: str, declared: str, channel: BlockingChannel, worker: Worker, counting: Counting
