@@ -281,7 +281,13 @@ def test_what_a_purged_queue_held_is_named_sent_again_and_handled(production: Co
     assert {key for _, key in missing} < set(keys)
     assert len(missing) == purged
     assert found("--resend")["resent"] == purged
-    wait_for(lambda: found()["missing"] == 0 and found()["on_its_way"] == 0, "what was sent again to be heard")
+
+    def everything_is_heard() -> bool:
+        """Nothing is missing, and since that was seen nobody had anything left to do or say."""
+        answer = found()
+        return answer["missing"] == answer["on_its_way"] == 0 and all(worker.step() == 0 for worker in workers)
+
+    wait_for(everything_is_heard, "what was sent again to be heard")
     answer = run("reconcile")
     assert answer.exit_code == 0, answer.output
     assert "0 missing: proved for " in answer.output
